@@ -1,0 +1,129 @@
+"""Salesforce says that a quote was submitted or an approval decided: note it, acknowledge it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from dealdesk.adapters.dynamo_deals import DynamoDeals
+from dealdesk.adapters.sqs_parking import SqsParking
+from dealdesk.contracts import salesforce
+from dealdesk.domain.events import CrmRecord
+from dealdesk.edge import answers, clock, proofs, secrets, settings, telemetry, webhooks
+from dealdesk.errors import AlreadyHandled, DealUnknown, Forbidden, Malformed, Refusal
+from dealdesk.ports import Cause
+from dealdesk.usecases.answer_approval import note_answer
+from dealdesk.usecases.receive_quote import receive_quote
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    dealdesk_table: str
+    dealdesk_silent_after_seconds: int
+    salesforce_secret: str
+    parked_queue_url: str
+
+
+class Secret(msgspec.Struct):
+    organization_ids: list[str]
+    path_secret: str
+    integration_user_id: str
+
+
+@cache
+def config() -> Settings:
+    return settings.read(Settings)
+
+
+@cache
+def deals() -> DynamoDeals:
+    return DynamoDeals(config().dealdesk_table, config().dealdesk_silent_after_seconds)
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    now = clock.now()
+    try:
+        secret = secrets.secret(config().salesforce_secret, Secret)
+        for notification in _verified(event, secret).notifications:
+            _note(notification, secret, now)
+    except Refusal as refusal:
+        telemetry.rejected("salesforce", refusal)
+        row = answers.reply_to(refusal)
+        status = row.status if row else 500
+        return answers.text(status, salesforce.fault("Client", str(refusal)), "text/xml")
+    except Exception:
+        telemetry.logger.exception("outbound message failed")
+        return answers.text(500, salesforce.fault("Server", "the desk failed; send it again"), "text/xml")
+    return answers.text(200, salesforce.acknowledgement(True), "text/xml")
+
+
+def _verified(event: dict[str, Any], secret: Secret) -> salesforce.OutboundMessage:
+    """The messages are unsigned: the secret in the path and the organisation are all the proof there is."""
+    given = (event.get("pathParameters") or {}).get("path_secret") or ""
+    if not proofs.same(given, secret.path_secret):
+        raise Forbidden("the path of this address is not the desk's")
+    webhooks.require_content_type(webhooks.headers_of(event), "text/xml", "application/xml", "application/soap+xml")
+    message = salesforce.parse_outbound(webhooks.body_of(event))
+    if not any(salesforce.same_id(message.organization_id, known) for known in secret.organization_ids):
+        raise Forbidden(f"organisation {message.organization_id} is not one of the desk's")
+    return message
+
+
+def _note(notification: salesforce.Notification, secret: Secret, now: datetime) -> None:
+    cause = Cause("salesforce", salesforce.long_id(notification.id))
+    if salesforce.same_id(notification.fields.get("LastModifiedById", ""), secret.integration_user_id):
+        telemetry.said("own write came back and changed nothing", cause=str(cause))
+        return
+    match notification.object_type:
+        case "Opportunity":
+            deal_id = salesforce.deal_id_of(notification.record_id)
+        case "Deal_Desk_Approval__c":
+            deal_id = _field(notification, "Deal_Id__c")
+        case other:
+            raise Malformed(f"the desk does not take messages about {other}; see the Salesforce guide")
+    try:
+        if notification.object_type == "Opportunity":
+            receive_quote(
+                deals(),
+                deal_id,
+                CrmRecord("salesforce", notification.record_id),
+                submitted_at=notification.moment("Submitted_At__c") or now,
+                submitted_by=_editor(notification),
+                cause=cause,
+                now=now,
+            )
+        else:
+            key = _field(notification, "Approval_Key__c")
+            note_answer(deals(), deal_id, key, notification.record_id, cause=cause, now=now)
+        telemetry.said("outbound message noted", deal_id=deal_id, cause=str(cause))
+    except AlreadyHandled:
+        telemetry.duplicate("salesforce", deal_id, str(cause))
+    except DealUnknown as unknown:
+        telemetry.rejected("salesforce", unknown)
+        SqsParking(config().parked_queue_url).park(
+            {
+                "kind": "salesforce",
+                "message": {
+                    "deal_id": deal_id,
+                    "approval_key": _field(notification, "Approval_Key__c"),
+                    "record_id": notification.record_id,
+                    "cause": str(cause),
+                },
+            }
+        )
+
+
+def _field(notification: salesforce.Notification, name: str) -> str:
+    value = notification.fields.get(name)
+    if not value:
+        raise Malformed(f"{notification.object_type} {notification.record_id} comes without {name}")
+    return value
+
+
+def _editor(notification: salesforce.Notification) -> str | None:
+    user = notification.fields.get("LastModifiedById")
+    return salesforce.person_id_of(user) if user else None

@@ -1,0 +1,77 @@
+"""From the table's stream to the bus: the only place from which an event leaves the desk.
+
+A failure raises for the whole batch: the stream offers it again in order, and every reaction bears repetition.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from dealdesk.contracts import bus
+from dealdesk.edge import settings, telemetry
+from dealdesk.edge.measures import measure
+from dealdesk.edge.secrets import aws
+
+# PutEvents takes at most ten entries a call.
+ENTRIES = 10
+
+
+class NotRelayed(Exception):
+    """The bus did not take every event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    event_bus_name: str
+
+
+@cache
+def config() -> Settings:
+    return settings.read(Settings)
+
+
+def handler(event: dict[str, Any], _context: object) -> None:
+    events = [_event(record["dynamodb"]["NewImage"]) for record in event["Records"] if _is_event(record)]
+    for start in range(0, len(events), ENTRIES):
+        chunk = events[start : start + ENTRIES]
+        answer = aws("events").put_events(Entries=[_entry(sent) for sent in chunk])
+        if answer["FailedEntryCount"]:
+            raise NotRelayed(f"{answer['FailedEntryCount']} of {len(chunk)} events were not taken")
+    for sent in events:
+        telemetry.said("event relayed", deal_id=sent.deal_id, event=sent.type, sequence=sent.sequence)
+        measure(sent)
+    if not events:
+        telemetry.said("nothing to relay")
+
+
+def _is_event(record: dict[str, Any]) -> bool:
+    keys = record["dynamodb"]["Keys"]
+    return record["eventName"] == "INSERT" and str(keys["sk"]["S"]).startswith("EVENT#")
+
+
+def _event(image: dict[str, Any]) -> bus.BusEvent:
+    deal_id, sequence = image["pk"]["S"].removeprefix("DEAL#"), int(image["version"]["N"])
+    type_ = image["type"]["S"]
+    return bus.BusEvent(
+        id=f"{deal_id}:{sequence:06d}",
+        type=type_,
+        version=bus.SCHEMA_VERSION,
+        occurred_at=image["occurred_at"]["S"],
+        deal_id=deal_id,
+        sequence=sequence,
+        data=bus.public_data(type_, json.loads(image["body"]["S"])),
+    )
+
+
+def _entry(event: bus.BusEvent) -> dict[str, Any]:
+    return {
+        "EventBusName": config().event_bus_name,
+        "Source": bus.SOURCE,
+        "DetailType": event.type,
+        "Detail": bus.dump(event),
+        "Time": datetime.fromisoformat(event.occurred_at),
+    }

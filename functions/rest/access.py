@@ -1,0 +1,49 @@
+"""Who may call which route: a role that is not named here is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from dealdesk.domain.deal import Deal
+from dealdesk.errors import DealUnknown, Forbidden
+
+GROUPS_OF = {
+    "finance": frozenset({"grp-finance"}),
+    "executive": frozenset({"grp-executive"}),
+}
+SEES_ALL = frozenset({"deal_desk", "finance", "executive", "revops", "admin", "auditor", "service"})
+WRITES = frozenset({"rep", "deal_desk", "admin", "service"})
+DECIDES = frozenset({"finance", "executive"})
+COLLECTS = frozenset({"deal_desk", "finance", "admin", "service"})
+READS = SEES_ALL | {"rep"}
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    person_id: str
+    role: str
+
+    @property
+    def groups(self) -> frozenset[str]:
+        return GROUPS_OF.get(self.role, frozenset())
+
+    def may(self, roles: frozenset[str]) -> Caller:
+        if self.role not in roles:
+            raise Forbidden(f"the role {self.role} may not do this; it takes one of {', '.join(sorted(roles))}")
+        return self
+
+    def sees(self, deal: Deal) -> Deal:
+        """The deal, if it is the caller's to see; otherwise it is as if it were not there."""
+        if self.role not in SEES_ALL and self.person_id not in deal.editors:
+            raise DealUnknown(f"no deal {deal.id}")
+        return deal
+
+
+def caller_of(event: dict[str, Any]) -> Caller:
+    """Raises `Forbidden` when no authorizer has vouched for the caller."""
+    context = (event.get("requestContext") or {}).get("authorizer") or {}
+    person_id, role = context.get("person_id"), context.get("role")
+    if not person_id or not role:
+        raise Forbidden("nobody vouches for the caller")
+    return Caller(str(person_id), str(role))

@@ -1,0 +1,250 @@
+"""REST: what people and programs ask of the desk. One function, about three lines a route."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from access import COLLECTS, DECIDES, READS, SEES_ALL, WRITES
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.openapi.params import Header, Query
+from desk import (
+    Ask,
+    caller,
+    deal_of_invoice,
+    deal_of_payment,
+    deals,
+    index,
+    invoice_links,
+    open_invoice,
+    policies,
+    remember_contact,
+    wait_for_link,
+)
+from replies import as_response, guarded, install
+
+from dealdesk.contracts import rest, views
+from dealdesk.domain import approvals, invoices, payments
+from dealdesk.domain.approvals import Answer
+from dealdesk.domain.chain import first_break
+from dealdesk.domain.counterfactual import what_would_pass
+from dealdesk.domain.guardrails import evaluate, to_json
+from dealdesk.domain.submission import judge, receive
+from dealdesk.edge import clock, telemetry
+from dealdesk.errors import Conflict, Malformed, PreconditionMissing, VersionMoved
+
+app = APIGatewayRestResolver(enable_validation=True)
+app.enable_swagger(path="/docs", title="Deal Desk OS", version="1.0.0")
+install(app)
+
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, pattern=r"^[\x21-\x7e]+$")]
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    return guarded(app, event, context)
+
+
+@app.get("/deals", summary="List deals, newest change first")
+def list_deals(
+    stage: Annotated[str | None, Query()] = None,
+    owner: Annotated[str | None, Query()] = None,
+    crm: Annotated[str | None, Query()] = None,
+    updated_since: Annotated[str | None, Query()] = None,
+    cursor: Annotated[str | None, Query(max_length=400)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> rest.DealsOut:
+    who = caller(app).may(READS)
+    owner = owner if who.role in SEES_ALL else who.person_id
+    since = clock.parse(updated_since, "updated_since").isoformat() if updated_since else None
+    page, after = index().page(stage=stage, owner=owner, crm=crm, updated_since=since, cursor=cursor, limit=limit)
+    rows = [rest.DealLineOut.model_validate(row, from_attributes=True) for row in page]
+    return rest.DealsOut(deals=rows, next_cursor=after)
+
+
+@app.post("/deals", summary="A new deal with its quote, evaluated at once")
+def create_deal(body: rest.QuoteIn, key: Key = None) -> Response[Any]:
+    ask = Ask(app, body, key, WRITES)
+    deal_id = ask.deal_id(body.crm)
+    quote = body.to_quote(remember_contact(deal_id, body.contact))
+    crm = ask.crm_record(body.crm)
+    deal = ask.change(
+        deal_id,
+        lambda deal, now: [
+            *([] if deal.version else receive(deal, crm, now, ask.who.person_id)),
+            *judge(deal, quote, policies().current(now), policies().fx_rates(now), ask.who.person_id, now),
+        ],
+        or_new=True,
+    )
+    return as_response(HTTPStatus.CREATED, views.deal_view(deal, invoice_links(app)))
+
+
+@app.get("/deals/<deal_id>", summary="A deal, as it is or as it was")
+def get_deal(deal_id: str, as_of: Annotated[str | None, Query()] = None) -> Response[Any]:
+    who = caller(app).may(READS)
+    now = who.sees(deals().load(deal_id))
+    deal = deals().as_of(deal_id, at=clock.parse(as_of, "as_of")) if as_of else now
+    return as_response(HTTPStatus.OK, views.deal_view(deal, invoice_links(app)), etag=deal.version)
+
+
+@app.patch("/deals/<deal_id>", summary="Change terms; they are judged again, and an approval may end")
+def change_deal(
+    deal_id: str,
+    body: rest.QuotePatch,
+    if_match: Annotated[str | None, Header(alias="If-Match")] = None,
+    key: Key = None,
+) -> Response[Any]:
+    ask = Ask(app, body, key, WRITES)
+    if if_match is None:
+        raise PreconditionMissing("send the version that you saw in the If-Match header")
+    seen = if_match.strip().removeprefix("W/").strip('"')
+    if not (seen.isascii() and seen.isdigit() and len(seen) < 12):
+        raise Malformed("If-Match is the deal's version, a whole number", pointer="If-Match")
+
+    def decide(deal: Any, now: Any) -> Any:
+        if deal.version != int(seen):
+            raise VersionMoved(f"deal {deal_id} is at version {deal.version}, not {seen}; read it again")
+        if deal.quote is None:
+            raise Conflict(f"deal {deal_id} has no quote yet")
+        quote = body.applied_to(deal.quote)
+        return judge(deal, quote, policies().current(now), policies().fx_rates(now), ask.who.person_id, now)
+
+    deal = ask.change(deal_id, decide)
+    return as_response(HTTPStatus.OK, views.deal_view(deal, invoice_links(app)), etag=deal.version)
+
+
+@app.post("/deals/<deal_id>/approvals", summary="Decide an approval step, on the terms that were seen")
+def decide_approval(deal_id: str, body: rest.ApprovalIn, key: Key = None) -> Response[Any]:
+    ask = Ask(app, body, key, DECIDES)
+    answer = Answer(
+        step=body.step,
+        approve=body.decision == "approve",
+        fingerprint=body.fingerprint,
+        by=ask.who.person_id,
+        groups=ask.who.groups,
+        comment=body.comment,
+    )
+    deal = ask.change(deal_id, lambda deal, now: approvals.decide(deal, answer, now))
+    return as_response(HTTPStatus.OK, views.deal_view(deal, invoice_links(app)))
+
+
+@app.post("/deals/<deal_id>/recall", summary="Take the quote back before the contract goes out")
+def recall_deal(deal_id: str, key: Key = None) -> Response[Any]:
+    ask = Ask(app, None, key, WRITES)
+    any_deal = ask.who.role in ("deal_desk", "admin")
+    deal = ask.change(deal_id, lambda deal, _: approvals.recall(deal, ask.who.person_id, any_deal))
+    return as_response(HTTPStatus.OK, views.deal_view(deal, invoice_links(app)))
+
+
+@app.get("/deals/<deal_id>/timeline", summary="Everything that happened, in order, with its cause")
+def get_timeline(deal_id: str) -> rest.TimelineOut:
+    caller(app).may(READS).sees(deals().load(deal_id))
+    records = deals().history(deal_id)
+    events = [rest.EventOut.model_validate(views.record_fields(record)) for record in records]
+    return rest.TimelineOut(deal_id=deal_id, complete=first_break(records) is None, events=events)
+
+
+@app.post("/guardrails/preview", summary="What the guardrails would say, without saving anything")
+def preview(body: rest.QuoteIn) -> rest.DecisionOut:
+    caller(app).may(READS)
+    now = clock.now()
+    decision = evaluate(body.to_quote(None), policies().current(now), policies().fx_rates(now))
+    telemetry.said("quote previewed", outcome=decision.outcome.value)
+    return rest.DecisionOut(
+        decision=to_json(decision), fingerprint=decision.fingerprint, what_would_pass=what_would_pass(decision)
+    )
+
+
+@app.post("/payments/process", summary="Collect the deal's total; the amount comes from the deal")
+def process_payment(body: rest.ProcessIn, key: Key = None) -> Response[Any]:
+    ask = Ask(app, body, key, COLLECTS)
+    deal = ask.change(body.deal_id, lambda deal, now: payments.ask(deal, now, body.provider))
+    deal = wait_for_link(deal)
+    assert deal.payment is not None
+    return as_response(HTTPStatus.OK, views.payment_view(deal, deal.payment))
+
+
+@app.get("/payments/<payment_id>", summary="A payment")
+def get_payment(payment_id: str) -> Response[Any]:
+    deal = caller(app).may(READS).sees(deals().load(deal_of_payment(payment_id)))
+    return as_response(HTTPStatus.OK, views.payment_view(deal, payments.find(deal, payment_id)))
+
+
+@app.post("/payments/<payment_id>/rollback", summary="Withdraw a payment that nobody has paid")
+def roll_back_payment(payment_id: str, key: Key = None) -> Response[Any]:
+    ask = Ask(app, None, key, COLLECTS)
+    deal = ask.change(
+        deal_of_payment(payment_id), lambda deal, _: payments.roll_back(deal, payment_id, ask.who.person_id)
+    )
+    return as_response(HTTPStatus.ACCEPTED, views.payment_view(deal, payments.find(deal, payment_id)))
+
+
+@app.post("/invoices/stage", summary="The draft invoice of a paid deal")
+def stage_invoice(body: rest.StageIn, key: Key = None) -> Response[Any]:
+    ask = Ask(app, body, key, COLLECTS)
+    deal = ask.change(body.deal_id, lambda deal, now: invoices.draft(deal, now, body.ledger))
+    assert deal.invoice is not None
+    return as_response(HTTPStatus.OK, views.invoice_view(deal, deal.invoice, invoice_links(app)))
+
+
+@app.get("/invoices/<invoice_id>", summary="An invoice, as staged, approved or posted")
+def get_invoice(invoice_id: str) -> Response[Any]:
+    deal = caller(app).may(READS).sees(deals().load(deal_of_invoice(invoice_id)))
+    return as_response(HTTPStatus.OK, views.invoice_view(deal, invoices.find(deal, invoice_id), invoice_links(app)))
+
+
+@app.post("/invoices/<invoice_id>/approve", summary="Finance approves the draft; it is then posted once")
+def approve_invoice(invoice_id: str, key: Key = None) -> Response[Any]:
+    ask = Ask(app, None, key, DECIDES)
+    deal = ask.change(
+        deal_of_invoice(invoice_id),
+        lambda deal, now: invoices.approve(deal, invoice_id, ask.who.person_id, ask.who.groups, now),
+    )
+    return as_response(HTTPStatus.OK, views.invoice_view(deal, invoices.find(deal, invoice_id), invoice_links(app)))
+
+
+@app.post("/invoices/<invoice_id>/reject", summary="Finance rejects the draft, and says why")
+def reject_invoice(invoice_id: str, body: rest.RejectIn, key: Key = None) -> Response[Any]:
+    ask = Ask(app, body, key, DECIDES)
+    deal = ask.change(
+        deal_of_invoice(invoice_id),
+        lambda deal, _: invoices.reject(deal, invoice_id, ask.who.person_id, ask.who.groups, body.reason),
+    )
+    return as_response(HTTPStatus.OK, views.invoice_view(deal, invoices.find(deal, invoice_id), invoice_links(app)))
+
+
+@app.post("/invoices/<invoice_id>/post", summary="Ask again for the posting of an approved invoice")
+def post_invoice(invoice_id: str, key: Key = None) -> Response[Any]:
+    ask = Ask(app, None, key, COLLECTS)
+    deal = ask.change(deal_of_invoice(invoice_id), lambda deal, _: invoices.post(deal, invoice_id))
+    return as_response(
+        HTTPStatus.ACCEPTED, views.invoice_view(deal, invoices.find(deal, invoice_id), invoice_links(app))
+    )
+
+
+@app.get("/console/invoices/<invoice_id>", summary="The invoice as a page, by a signed link", include_in_schema=False)
+def show_invoice(
+    invoice_id: str, expires: Annotated[str, Query()] = "", signature: Annotated[str, Query()] = ""
+) -> Response[Any]:
+    return Response(HTTPStatus.OK, "text/html; charset=utf-8", open_invoice(invoice_id, expires, signature))
+
+
+@app.get("/health", summary="Whether the desk answers")
+@app.get("/liveness", summary="Whether the process runs")
+def health() -> rest.HealthOut:
+    telemetry.said("health asked")
+    return rest.HealthOut(status="ok")
+
+
+@app.get("/readiness", summary="Whether the desk can reach its table")
+def readiness() -> rest.HealthOut:
+    deals().load("readiness", or_new=True)
+    telemetry.said("readiness asked")
+    return rest.HealthOut(status="ready")
+
+
+@app.get("/openapi.json", include_in_schema=False)
+def openapi() -> Response[Any]:
+    telemetry.said("schema asked")
+    return Response(
+        HTTPStatus.OK, "application/json", app.get_openapi_json_schema(title="Deal Desk OS", version="1.0.0")
+    )

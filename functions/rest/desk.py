@@ -1,0 +1,179 @@
+"""What the routes share: who asks, under which cause, of which deal."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import msgspec
+from access import Caller, caller_of
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from pages import invoice_page, require_signed, signed_query
+from pydantic import BaseModel
+
+from dealdesk.adapters.dynamo_deals import DynamoDeals
+from dealdesk.adapters.dynamo_index import DynamoDealIndex
+from dealdesk.adapters.dynamo_people import DynamoPeople
+from dealdesk.adapters.shipped_policies import ShippedPolicies
+from dealdesk.contracts import rest
+from dealdesk.contracts.salesforce import deal_id_of, long_id
+from dealdesk.domain import invoices
+from dealdesk.domain.deal import Deal
+from dealdesk.domain.events import CrmRecord, Event
+from dealdesk.domain.stages import PaymentStatus
+from dealdesk.edge import clock, secrets, settings, telemetry
+from dealdesk.errors import AlreadyHandled, NotFound
+from dealdesk.ports import Cause, Person
+from dealdesk.usecases.change import change
+
+POLL_SECONDS = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    dealdesk_table: str
+    dealdesk_silent_after_seconds: int
+    links_secret: str
+    public_url: str = ""
+    link_wait_seconds: int = 4
+
+
+class Secret(msgspec.Struct):
+    signing_key: str
+
+
+@cache
+def config() -> Settings:
+    return settings.read(Settings)
+
+
+@cache
+def deals() -> DynamoDeals:
+    return DynamoDeals(config().dealdesk_table, config().dealdesk_silent_after_seconds)
+
+
+@cache
+def index() -> DynamoDealIndex:
+    return DynamoDealIndex(config().dealdesk_table)
+
+
+@cache
+def policies() -> ShippedPolicies:
+    return ShippedPolicies()
+
+
+def caller(app: APIGatewayRestResolver) -> Caller:
+    return caller_of(app.current_event.raw_event)
+
+
+class Ask:
+    """One request that may change a deal: the caller, allowed, and the cause that its key makes."""
+
+    def __init__(
+        self, app: APIGatewayRestResolver, body: BaseModel | None, key: str | None, roles: frozenset[str]
+    ) -> None:
+        event = app.current_event
+        self.who = caller(app).may(roles)
+        self._key = key or f"request-{event.request_context.request_id}"
+        content = body.model_dump_json() if body else ""
+        said = "\n".join((event.http_method, event.path, self.who.person_id, content))
+        self.cause = Cause("api", self._key, hashlib.sha256(said.encode()).hexdigest())
+
+    def deal_id(self, crm: rest.CrmIn | None) -> str:
+        """From the CRM's record, or from the key: either way the same request makes the same deal."""
+        if crm is None:
+            digest = hashlib.sha256(f"{self.who.person_id}\n{self._key}".encode()).hexdigest()
+            return f"api-{digest[:20]}"
+        return deal_id_of(crm.record_id) if crm.system == "salesforce" else f"hs-{crm.record_id}"
+
+    def crm_record(self, crm: rest.CrmIn | None) -> CrmRecord | None:
+        if crm is None:
+            return None
+        return CrmRecord(crm.system, long_id(crm.record_id) if crm.system == "salesforce" else crm.record_id)
+
+    def change(
+        self, deal_id: str, decide: Callable[[Deal, datetime], Sequence[Event]], *, or_new: bool = False
+    ) -> Deal:
+        """The deal after the change; for a replay, as it was right after the first time."""
+        now = clock.now()
+
+        def seen(deal: Deal) -> Sequence[Event]:
+            return decide(self.who.sees(deal) if deal.version else deal, now)
+
+        try:
+            deal = change(
+                deals(),
+                deal_id,
+                seen,
+                cause=self.cause,
+                actor=self.who.person_id,
+                now=now,
+                or_new=or_new,
+                claim_anyway=True,
+            )
+        except AlreadyHandled as before:
+            telemetry.duplicate("api", before.deal_id, str(self.cause))
+            return self.who.sees(deals().as_of(before.deal_id, version=before.version))
+        telemetry.said("request carried out", deal_id=deal_id, cause=str(self.cause), stage=deal.stage.value)
+        return deal
+
+
+def remember_contact(deal_id: str, contact: rest.ContactIn | None) -> str | None:
+    if contact is None:
+        return None
+    person = Person(f"contact-{deal_id}", contact.name, contact.email)
+    DynamoPeople(config().dealdesk_table).remember(person)
+    return person.id
+
+
+def wait_for_link(deal: Deal) -> Deal:
+    """The link is made by the reaction that holds the vendor's key; it takes a moment, which is worth waiting for."""
+    deadline = time.monotonic() + config().link_wait_seconds
+    payment = deal.payment
+    while payment and payment.status is PaymentStatus.PENDING and not payment.url and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+        deal = deals().load(deal.id)
+        payment = deal.payment
+    return deal
+
+
+def deal_of_payment(payment_id: str) -> str:
+    return _deal_of(payment_id, "pay_")
+
+
+def deal_of_invoice(invoice_id: str) -> str:
+    return _deal_of(invoice_id, "inv_")
+
+
+def _deal_of(subject: str, prefix: str) -> str:
+    deal_id, _, number = subject.removeprefix(prefix).rpartition("_")
+    if not subject.startswith(prefix) or not deal_id or not number.isdigit():
+        raise NotFound(f"there is no {subject[:60]}")
+    return deal_id
+
+
+def invoice_links(app: APIGatewayRestResolver) -> Callable[[str], str]:
+    """Makes the preview links: signed, for a day, at the address that the caller used or that is configured."""
+    key = secrets.secret(config().links_secret, Secret).signing_key
+    base, now = config().public_url or _own_url(app.current_event.raw_event), clock.now()
+    return lambda invoice_id: f"{base}/console/invoices/{invoice_id}?{signed_query(key, invoice_id, now)}"
+
+
+def _own_url(event: dict[str, Any]) -> str:
+    context = event.get("requestContext") or {}
+    path = str(context.get("path") or "").removesuffix(str(event.get("path") or ""))
+    return f"https://{context.get('domainName', '')}{path}"
+
+
+def open_invoice(invoice_id: str, expires: str, signature: str) -> str:
+    """The page of an invoice. Raises `Forbidden` for a link that the desk did not make or that has ended."""
+    key = secrets.secret(config().links_secret, Secret).signing_key
+    require_signed(key, invoice_id, expires, signature, clock.now())
+    deal = deals().load(deal_of_invoice(invoice_id))
+    telemetry.said("invoice page opened", deal_id=deal.id, invoice_id=invoice_id)
+    return invoice_page(deal, invoices.find(deal, invoice_id))

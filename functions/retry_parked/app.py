@@ -1,0 +1,53 @@
+"""A message waited for its deal: try again, and again later; after a day it is a dead letter with an alarm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from dealdesk.adapters.dynamo_deals import DynamoDeals
+from dealdesk.edge import clock, settings
+from dealdesk.edge.reactions import Message, Parked, QueueSettings, react
+from dealdesk.errors import Malformed
+from dealdesk.ports import Cause, EnvelopeState, PaymentState
+from dealdesk.usecases.answer_approval import note_answer
+from dealdesk.usecases.record_payment import record_payment
+from dealdesk.usecases.record_signature import record_signature
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    dealdesk_table: str
+    dealdesk_silent_after_seconds: int
+
+
+@cache
+def deals() -> DynamoDeals:
+    config = settings.read(Settings)
+    return DynamoDeals(config.dealdesk_table, config.dealdesk_silent_after_seconds)
+
+
+def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    return react(event, settings.read(QueueSettings), "retry_parked", retry)
+
+
+def retry(message: Message) -> None:
+    if not isinstance(message, Parked):
+        raise Malformed("only parked messages belong here")
+    now, content = clock.now(), message.message
+    source, _, cause_id = content["cause"].partition(":")
+    deal_id, cause = content["deal_id"], Cause(source, cause_id)
+    match message.kind:
+        case "stripe":
+            paid = msgspec.convert(content["state"], PaymentState)
+            record_payment(deals(), deal_id, paid, cause=cause, vendor="stripe", now=now)
+        case "docusign":
+            envelope = msgspec.convert(content["state"], EnvelopeState)
+            record_signature(deals(), deal_id, envelope, cause=cause, vendor="docusign", now=now)
+        case "salesforce":
+            note_answer(deals(), deal_id, content["approval_key"], content["record_id"], cause=cause, now=now)
+        case other:
+            raise Malformed(f"nothing is known about parked messages of kind {other}")

@@ -1,0 +1,125 @@
+"""Stripe by stripe-python: a checkout session that pays once, with an idempotency key made from the fact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+import msgspec
+import stripe
+
+from dealdesk.contracts.stripe import Session, state_of
+from dealdesk.domain.deal import Deal
+from dealdesk.domain.money import Money
+from dealdesk.errors import VendorRefused, VendorUnavailable
+from dealdesk.ports import PaymentLink, PaymentState
+
+TIMEOUT_SECONDS = 8
+KEY_LIMIT = 255
+# Stripe allows 30 minutes to 24 hours; a little less than a day keeps clear of its own clock.
+LINK_LIVES = timedelta(hours=23, minutes=30)
+
+Answer = TypeVar("Answer")
+
+
+class StripePayments:
+    """The `Payments` port. Amounts are the deal's minor units as they are: Stripe counts in them too."""
+
+    def __init__(self, api_key: str, url: str, *, return_url: str) -> None:
+        self._client = stripe.StripeClient(
+            api_key,
+            base_addresses={"api": url},
+            http_client=stripe.RequestsClient(timeout=TIMEOUT_SECONDS),
+            max_network_retries=0,
+        )
+        self._return_url = return_url
+
+    def create_link(self, key: str, payment_id: str, deal: Deal, amount: Money, now: datetime) -> PaymentLink:
+        assert deal.quote is not None
+        ours = {"deal_id": deal.id, "payment_id": payment_id, "intent": key}
+        price: stripe.params.checkout.SessionCreateParamsLineItemPriceData = {
+            "currency": amount.currency.lower(),
+            "unit_amount": amount.amount_minor,
+            "product_data": {"name": deal.quote.name},
+        }
+        params: stripe.params.checkout.SessionCreateParams = {
+            "mode": "payment",
+            "line_items": [{"quantity": 1, "price_data": price}],
+            "client_reference_id": deal.id,
+            "metadata": ours,
+            "payment_intent_data": {"metadata": ours},
+            "expires_at": int((_hour_of(deal, key, now) + LINK_LIVES).timestamp()),
+            "success_url": f"{self._return_url}/paid",
+            "cancel_url": f"{self._return_url}/unpaid",
+        }
+        session = self._call(lambda c: c.v1.checkout.sessions.create(params, {"idempotency_key": key[:KEY_LIMIT]}))
+        return _link(session)
+
+    def look_up(self, key: str, payment_id: str, opened_at: datetime) -> PaymentLink | None:
+        """The session that carries our payment id. Stripe forgets keys after a day, its objects it keeps."""
+        since = int((opened_at - timedelta(minutes=5)).timestamp())
+        page = self._call(lambda c: c.v1.checkout.sessions.list({"created": {"gte": since}, "limit": 100}))
+        for session in page.auto_paging_iter():
+            if session.metadata and session.metadata.to_dict().get("payment_id") == payment_id:
+                return _link(session)
+        return None
+
+    def state(self, session_id: str) -> PaymentState:
+        return _state(self._call(lambda c: c.v1.checkout.sessions.retrieve(session_id)))
+
+    def cancel(self, session_id: str, key: str) -> PaymentState:
+        """Expires the session unless it has ended; the answer says how, and money that was faster stays."""
+        state = self.state(session_id)
+        if state.outcome == "open":
+            options: stripe.RequestOptions = {"idempotency_key": key[:KEY_LIMIT]}
+            return _state(self._call(lambda c: c.v1.checkout.sessions.expire(session_id, {}, options)))
+        return state
+
+    def _call(self, call: Callable[[stripe.StripeClient], Answer]) -> Answer:
+        try:
+            return call(self._client)
+        except stripe.StripeError as error:
+            raise translated(error) from error
+
+
+def translated(error: stripe.StripeError) -> VendorUnavailable | VendorRefused:
+    """The one place that says what each failure of Stripe means for the desk."""
+    transient = (
+        stripe.APIConnectionError,
+        stripe.RateLimitError,
+        stripe.APIError,
+        stripe.AuthenticationError,
+        stripe.TemporarySessionExpiredError,
+    )
+    status = error.http_status or 0
+    in_use = error.code in ("idempotency_key_in_use", "lock_timeout")
+    if isinstance(error, transient) or in_use or status == 429 or status >= 500:
+        return VendorUnavailable(
+            f"Stripe did not answer: {type(error).__name__} {status or ''}".rstrip(),
+            retry_after_seconds=_retry_after(error),
+        )
+    return VendorRefused(f"Stripe refused: {error.code or type(error).__name__} {error.user_message or ''}".rstrip())
+
+
+def _retry_after(error: stripe.StripeError) -> int | None:
+    text = str((error.headers or {}).get("retry-after", ""))
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+def _hour_of(deal: Deal, key: str, now: datetime) -> datetime:
+    """A moment fixed by the intent, because Stripe refuses a key that comes again with another expiry."""
+    intent = deal.intent(key)
+    return max(intent.opened_at, now - timedelta(hours=20)) if intent else now
+
+
+def _link(session: stripe.checkout.Session) -> PaymentLink:
+    return PaymentLink(session.id, session.url or "", datetime.fromtimestamp(session.expires_at, UTC))
+
+
+def _state(session: stripe.checkout.Session) -> PaymentState:
+    known = msgspec.convert(session.to_dict(), Session, strict=False)
+    state = state_of(known)
+    if state is None:
+        raise VendorRefused(f"Stripe's session {session.id} is none of the desk's")
+    return state

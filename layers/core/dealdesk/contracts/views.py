@@ -1,0 +1,91 @@
+"""Deals, payments and invoices as REST shows them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from dealdesk.contracts import rest
+from dealdesk.domain.chain import Recorded
+from dealdesk.domain.deal import Deal, Invoice, Payment
+from dealdesk.domain.guardrails import to_json
+
+Preview = Callable[[str], str]
+
+
+def record_fields(record: Recorded) -> dict[str, Any]:
+    fields = {name: getattr(record, name) for name in ("sequence", "type", "occurred_at", "cause", "actor")}
+    chain = {"hash": record.hash, "previous_hash": record.previous_hash}
+    return {"id": record.id, **fields, **chain, "data": json.loads(record.data)}
+
+
+def deal_view(deal: Deal, preview: Preview) -> dict[str, Any]:
+    envelope = deal.envelope
+    return rest.DealOut(
+        deal_id=deal.id,
+        version=deal.version,
+        stage=deal.stage.value,
+        revision=deal.revision,
+        name=deal.quote.name if deal.quote else None,
+        owner_id=deal.owner_id,
+        fingerprint=deal.fingerprint,
+        decision=to_json(deal.decision) if deal.decision else None,
+        open_steps=list(deal.round.open_steps) if deal.round else [],
+        envelope={"id": envelope.id, "status": envelope.status.value, "reason": envelope.reason} if envelope else None,
+        payments=[_payment(deal, payment) for payment in deal.payments],
+        invoices=[_invoice(deal, invoice, preview) for invoice in deal.invoices],
+        failures=[f"{intent.effect.value}: {intent.failed}" for intent in deal.intents if intent.failed],
+        updated_at=deal.updated_at,
+    ).model_dump(mode="json")
+
+
+def payment_view(deal: Deal, payment: Payment) -> dict[str, Any]:
+    return _payment(deal, payment).model_dump(mode="json")
+
+
+def invoice_view(deal: Deal, invoice: Invoice, preview: Preview) -> dict[str, Any]:
+    return _invoice(deal, invoice, preview).model_dump(mode="json")
+
+
+def _payment(deal: Deal, payment: Payment) -> rest.PaymentOut:
+    return rest.PaymentOut(
+        payment_id=payment.id,
+        deal_id=deal.id,
+        provider=payment.provider,
+        status=payment.status.value,
+        amount_minor=payment.amount.amount_minor,
+        currency=payment.amount.currency,
+        url=payment.url,
+        reason=payment.reason,
+    )
+
+
+def _invoice(deal: Deal, invoice: Invoice, preview: Preview) -> rest.InvoiceOut:
+    draft = invoice.draft
+    return rest.InvoiceOut(
+        invoice_id=draft.invoice_id,
+        deal_id=deal.id,
+        status=invoice.status.value,
+        number=draft.number,
+        ledger=draft.ledger,
+        ledger_id=invoice.ledger_id,
+        customer_name=draft.customer_name,
+        currency=draft.currency,
+        lines=[
+            rest.InvoiceLineOut(
+                line_id=line.line_id,
+                sku=line.sku,
+                description=line.description,
+                quantity=line.quantity,
+                unit_price=line.unit_price,
+                amount_minor=line.amount_minor,
+            )
+            for line in draft.lines
+        ],
+        total_minor=draft.total_minor,
+        terms_days=draft.terms_days,
+        digest=draft.digest,
+        reason=invoice.reason,
+        preview_url=preview(draft.invoice_id),
+    )

@@ -1,0 +1,92 @@
+"""People decide: each step by somebody entitled to it, on the terms that they saw, and never on their own deal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dealdesk.domain import events as e
+from dealdesk.domain import submission
+from dealdesk.domain.deal import Deal
+from dealdesk.domain.fold import fold
+from dealdesk.domain.stages import Effect, EnvelopeStatus, Stage
+from dealdesk.errors import ApproverConflicted, ApproverNotEntitled, Forbidden, TermsChanged, WrongStage
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An approver's decision on one step; `fingerprint` is of the terms that they saw."""
+
+    step: str
+    approve: bool
+    fingerprint: str
+    by: str
+    groups: frozenset[str]
+    comment: str = ""
+
+
+def decide(deal: Deal, answer: Answer, now: datetime) -> list[e.Event]:
+    """The events of one decision; none when this person has already given this answer in this round.
+
+    Raises `TermsChanged` for a stale click, `WrongStage` for a step that is not asked now,
+    `ApproverNotEntitled` and `ApproverConflicted`.
+    """
+    live = deal.round
+    if live is None or (live.closed and not _already_given(deal, answer)):
+        raise WrongStage(f"deal {deal.id} is {deal.stage} and asks for no approval")
+    if answer.fingerprint != live.fingerprint:
+        raise TermsChanged(f"the terms of deal {deal.id} changed since you looked; read them again before deciding")
+    if _already_given(deal, answer):
+        return []
+    _may_decide(deal, answer)
+    if answer.step not in live.open_steps:
+        waiting = ", ".join(live.open_steps) or "none"
+        raise WrongStage(f"step {answer.step} of deal {deal.id} is not asked now; open steps: {waiting}")
+
+    happened = _touched(deal, answer.by, now)
+    if not answer.approve:
+        return [
+            *happened,
+            e.ApprovalRejected(live.number, answer.step, answer.by, answer.fingerprint, answer.comment),
+        ]
+    happened.append(e.ApprovalGranted(live.number, answer.step, answer.by, answer.fingerprint, answer.comment))
+    after = fold(deal, happened, now)
+    if after.round and not after.round.open_steps:
+        happened += submission.approve(after, now)
+    return happened
+
+
+def recall(deal: Deal, by: str, may_recall_any: bool) -> list[e.Event]:
+    """The owner takes the quote back; possible until the contract has gone out."""
+    if by != deal.owner_id and not may_recall_any:
+        raise Forbidden(f"only the owner of deal {deal.id} may recall it")
+    if deal.stage is Stage.RECALLED:
+        return []
+    sending = any(i.effect is Effect.SEND_ENVELOPE and i.attempts for i in deal.intents)
+    out = deal.envelope is not None and deal.envelope.status is EnvelopeStatus.SENT
+    if sending or out or deal.stage not in (Stage.EVALUATED, Stage.PENDING_APPROVAL, Stage.APPROVED):
+        raise WrongStage(f"deal {deal.id} is {deal.stage}; it can be recalled until its contract goes out")
+    return [e.DealRecalled(by)]
+
+
+def _already_given(deal: Deal, answer: Answer) -> bool:
+    grants = deal.round.grants if deal.round else ()
+    return answer.approve and any(grant.step == answer.step and grant.by == answer.by for grant in grants)
+
+
+def _may_decide(deal: Deal, answer: Answer) -> None:
+    assert deal.round is not None
+    asked = {step.id: step for stage in deal.round.stages for step in stage.steps}
+    step = asked.get(answer.step)
+    if step is None:
+        raise WrongStage(f"deal {deal.id} has no step {answer.step}; it asks for {', '.join(asked)}")
+    if answer.by in deal.editors:
+        raise ApproverConflicted(f"{answer.by} owns or edited deal {deal.id} and cannot approve it")
+    if step.group not in answer.groups:
+        raise ApproverNotEntitled(f"{answer.by} is not in {step.group}, which decides the step {step.label}")
+
+
+def _touched(deal: Deal, by: str, now: datetime) -> list[e.Event]:
+    if deal.touched_at is not None or deal.submitted_at is None:
+        return []
+    return [e.DealTouched(by, int((now - deal.submitted_at).total_seconds()))]

@@ -1,0 +1,50 @@
+"""Gates: every outside effect asks here whether the terms, as they are now, were approved."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+
+from dealdesk.domain.deal import Deal
+from dealdesk.domain.events import Certificate
+from dealdesk.domain.fingerprint import fingerprint
+from dealdesk.errors import CertificateInvalid
+
+VALID_FOR = timedelta(days=14)
+
+
+def issue(deal: Deal, now: datetime) -> Certificate:
+    """A certificate for the deal's live revision: valid 14 days or until the quote ends, whichever is first."""
+    if deal.quote is None or deal.decision is None:
+        raise CertificateInvalid(f"deal {deal.id} has no evaluated quote to certify")
+    expires_at = now + VALID_FOR
+    if deal.quote.valid_until:
+        last_moment = datetime.combine(deal.quote.valid_until, time.max, tzinfo=UTC)
+        expires_at = min(expires_at, last_moment)
+    return Certificate(
+        fingerprint=deal.decision.fingerprint,
+        policy_id=deal.decision.policy_id,
+        policy_version=deal.decision.policy_version,
+        policy_hash=deal.decision.policy_hash,
+        grants=deal.round.grants if deal.round and deal.round.fingerprint == deal.fingerprint else (),
+        issued_at=now,
+        expires_at=expires_at,
+    )
+
+
+def gate(deal: Deal, effect: str, now: datetime, *, signed: bool) -> str:
+    """The certified fingerprint, re-derived from the quote as it stands.
+
+    Once the customer has signed, the certificate no longer expires, but what was signed must be what was certified.
+    Raises `CertificateInvalid`, which names the effect and the reason.
+    """
+    if deal.certificate is None or deal.quote is None:
+        raise CertificateInvalid(f"{effect} refused: deal {deal.id} has no approval certificate")
+    current = fingerprint(deal.quote)
+    if current != deal.certificate.fingerprint:
+        raise CertificateInvalid(f"{effect} refused: the terms of deal {deal.id} changed since they were approved")
+    if signed and (deal.envelope is None or deal.envelope.fingerprint != current):
+        raise CertificateInvalid(f"{effect} refused: the customer has not signed the approved terms of deal {deal.id}")
+    if not signed and now > deal.certificate.expires_at:
+        ended = deal.certificate.expires_at.isoformat()
+        raise CertificateInvalid(f"{effect} refused: the approval of deal {deal.id} expired at {ended}")
+    return current

@@ -1,0 +1,202 @@
+"""Finds the smallest changes that would pass, and says them in a sentence.
+
+Nothing is suggested on the strength of one rule: a lower discount raises the contract value and may trip a
+rule on size. So every change is judged by the whole policy, and only what was seen to help is returned.
+"""
+
+from __future__ import annotations
+
+from dealdesk.domain.decision import Change, Counterfactual, Decision, FxRate, Joint, Lever, Outcome
+from dealdesk.domain.facts import FACTS, Unit, plain
+from dealdesk.domain.judging import Breach, Verdict, judge
+from dealdesk.domain.measures import Terms, discount
+from dealdesk.domain.money import format_scaled
+from dealdesk.domain.policy import Policy
+from dealdesk.domain.rules import Unknown
+from dealdesk.domain.suggestions import BILLING, CAP, Move, Moves, apply_moves, merged, moves_for
+
+MAX_TRIALS = 48
+"""How many changed quotes are judged at most: a bound on time, whatever the policy."""
+
+_Rank = tuple[int, int]
+
+
+def find_counterfactual(terms: Terms, verdict: Verdict, policy: Policy, rate: FxRate | None) -> Counterfactual:
+    """The levers that help alone, and the fewest of them that together reach the best outcome in reach."""
+    missing = any(isinstance(breach.rule.test, Unknown) for breach in verdict.breaches)
+    if missing or verdict.outcome is Outcome.AUTO_APPROVE:
+        return Counterfactual()
+    search = _Search(terms, verdict, policy, rate)
+    return Counterfactual(search.levers(), search.joint())
+
+
+def what_would_pass(decision: Decision) -> str:
+    """One sentence for the CRM: "Passes at a discount of 20.00% or less." """
+    if decision.outcome is Outcome.AUTO_APPROVE:
+        return "Passes as it is."
+    total = dict(decision.facts).get("discount_pct", "")
+    alone = [x.change for x in decision.counterfactual.levers if x.outcome is Outcome.AUTO_APPROVE]
+    if alone:
+        return f"Passes at {', or at '.join(_phrase(change, total) for change in alone)}."
+    joint = decision.counterfactual.joint
+    if joint is None:
+        return "No change of discount, payment terms, term, billing or volume would pass this policy."
+    phrases = [_phrase(change, total) for change in joint.changes]
+    listed = phrases[0] if len(phrases) == 1 else f"{', '.join(phrases[:-1])} and {phrases[-1]}"
+    if joint.outcome is Outcome.AUTO_APPROVE:
+        return f"Passes at {listed}."
+    return f"Needs only {' and '.join(joint.required_steps)} at {listed}."
+
+
+class _Search:
+    """One search: the quote as it stands, and a purse of trials."""
+
+    def __init__(self, terms: Terms, verdict: Verdict, policy: Policy, rate: FxRate | None) -> None:
+        self._terms = terms
+        self._before = verdict
+        self._policy = policy
+        self._rate = rate
+        self._seen: dict[Moves, tuple[Terms, Verdict]] = {(): (terms, verdict)}
+
+    def levers(self) -> tuple[Lever, ...]:
+        """Single changes that better the outcome; of those that reach the same, the smallest."""
+        found: dict[Move, Verdict] = {}
+        for breaches in _grouped(self._before.breaches):
+            for move in moves_for(breaches[0], breaches, self._terms, self._policy, self._rate):
+                verdict = self._try((move,))
+                if verdict is not None and _better(verdict, self._before):
+                    found[move] = verdict
+        pairs = list(found.items())
+        kept = [pair for pair in pairs if not any(self._makes_needless(other, pair) for other in pairs)]
+        return tuple(self._lever(move, verdict) for move, verdict in kept)
+
+    def joint(self) -> Joint | None:
+        """Clears rule after rule, each time judging the whole, then drops what was not needed."""
+        moves: Moves = ()
+        for _ in range(len(self._before.breaches) + 4):
+            further = self._clear_one_more(moves)
+            if further is None:
+                break
+            moves = further
+        best = self._seen[moves][1]
+        if not _better(best, self._before):
+            return None
+        for move in moves:
+            fewer = tuple(other for other in moves if other != move)
+            verdict = self._try(fewer)
+            if verdict is not None and _rank(verdict) <= _rank(best):
+                moves, best = fewer, verdict
+        ordered = tuple(x for stage in self._policy.route_for(best.steps) for x in stage.steps)
+        return Joint(tuple(self._change(move) for move in moves), best.outcome, ordered)
+
+    def _clear_one_more(self, moves: Moves) -> Moves | None:
+        terms, verdict = self._seen[moves]
+        for breaches in _grouped(verdict.breaches):
+            for move in moves_for(breaches[0], breaches, terms, self._policy, self._rate):
+                trial = merged(moves, move)
+                after = self._try(trial)
+                if after is not None and _keys(after) < _keys(verdict):
+                    return trial
+        return None
+
+    def _try(self, moves: Moves) -> Verdict | None:
+        """The verdict on the changed quote; None when the purse is empty."""
+        if moves not in self._seen:
+            if len(self._seen) > MAX_TRIALS:
+                return None
+            terms = apply_moves(self._terms, moves, self._policy.currency, self._rate)
+            self._seen[moves] = (terms, judge(terms, self._policy, self._rate))
+        return self._seen[moves][1]
+
+    def _makes_needless(self, other: tuple[Move, Verdict], pair: tuple[Move, Verdict]) -> bool:
+        """Whether the other reaches as much on the same lever with a smaller change."""
+        (move, verdict), (other_move, other_verdict) = pair, other
+        if (move.lever, move.lines) != (other_move.lever, other_move.lines) or move.to == other_move.to:
+            return False
+        if _rank(other_verdict) > _rank(verdict):
+            return False
+        distance, other_distance = self._distance(move), self._distance(other_move)
+        return other_distance < distance or (other_distance == distance and str(other_move.to) < str(move.to))
+
+    def _distance(self, move: Move) -> int:
+        match move.lever:
+            case "max_line_discount_pct":
+                return -int(move.to)
+            case "payment_days":
+                return abs(self._terms.payment_days - int(move.to))
+            case "term_months":
+                return abs(self._terms.term_months - int(move.to))
+            case "billing":
+                order = FACTS[BILLING].values
+                return abs(order.index(str(move.to)) - order.index(self._terms.billing))
+            case _:
+                return int(move.to)
+
+    def _lever(self, move: Move, verdict: Verdict) -> Lever:
+        after = {breach.rule.id for breach in verdict.breaches}
+        cleared = dict.fromkeys(b.rule.id for b in self._before.breaches if b.rule.id not in after)
+        return Lever(self._change(move), tuple(cleared), verdict.outcome)
+
+    def _change(self, move: Move) -> Change:
+        if move.lever == CAP:
+            before, to = format_scaled(self._highest_discount(move), 2), format_scaled(int(move.to), 2)
+            return Change(move.lever, before, to, "%", move.lines)
+        now = self._before.deal[FACTS[move.lever].slot]
+        assert now is not None, "a missing rate ends the search before it begins"
+        fact, currency = FACTS[move.lever], self._policy.currency
+        unit = currency if fact.unit is Unit.MONEY else "" if fact.unit is Unit.TEXT else fact.unit.value
+        return Change(move.lever, plain(fact, now, currency), plain(fact, move.to, currency), unit)
+
+    def _highest_discount(self, move: Move) -> int:
+        chosen = [line for line in self._terms.lines if move.lines is None or line.id in move.lines]
+        return max(found[0] for line in chosen if (found := discount((line,))) is not None)
+
+
+def _grouped(breaches: tuple[Breach, ...]) -> list[list[Breach]]:
+    """The breaches of one row on several lines together, in the policy's order."""
+    groups: dict[tuple[str, int], list[Breach]] = {}
+    for breach in breaches:
+        groups.setdefault((breach.rule.id, breach.row), []).append(breach)
+    return list(groups.values())
+
+
+def _keys(verdict: Verdict) -> frozenset[tuple[str, int | None]]:
+    return frozenset((breach.rule.id, breach.line) for breach in verdict.breaches)
+
+
+def _rank(verdict: Verdict) -> _Rank:
+    return verdict.outcome.severity, len(verdict.steps)
+
+
+def _better(after: Verdict, before: Verdict) -> bool:
+    """A milder outcome, or the same one with fewer people to ask and nobody new."""
+    if after.outcome is before.outcome:
+        return after.steps < before.steps
+    return after.outcome.severity < before.outcome.severity
+
+
+def _phrase(change: Change, total_discount: str) -> str:
+    match change.lever:
+        case "max_line_discount_pct" if change.lines is not None:
+            return f"{change.to}% discount or less on line {', '.join(change.lines)}"
+        case "max_line_discount_pct" if change.before == total_discount:
+            return f"a discount of {change.to}% or less"
+        case "max_line_discount_pct":
+            return f"no line discounted by more than {change.to}%"
+        case "payment_days":
+            return f"payment terms of net {change.to} or {_more_or_less(change)}"
+        case "term_months":
+            return f"a term of {change.to} months or {_more_or_less(change)}"
+        case "billing":
+            return f"{change.to} billing"
+        case _:
+            return f"a total contract value of {_grouped_digits(change.to)} {change.unit} or more"
+
+
+def _more_or_less(change: Change) -> str:
+    return "more" if int(change.to) > int(change.before) else "less"
+
+
+def _grouped_digits(amount: str) -> str:
+    whole, point, rest = amount.partition(".")
+    return f"{int(whole):,}{point}{rest}"

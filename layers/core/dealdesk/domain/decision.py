@@ -1,0 +1,131 @@
+"""What the guardrails answer: the outcome, every reason, who must approve in which order, what would pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How an evaluation ends; a blocked quote can't be approved, it must change, or the policy must."""
+
+    AUTO_APPROVE = "auto_approve"
+    NEEDS_APPROVAL = "needs_approval"
+    BLOCKED = "blocked"
+
+    @property
+    def severity(self) -> int:
+        """0 for approved by rule, 1 for approval by people, 2 for blocked."""
+        return _SEVERITY[self]
+
+
+_SEVERITY = {Outcome.AUTO_APPROVE: 0, Outcome.NEEDS_APPROVAL: 1, Outcome.BLOCKED: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class FxRate:
+    """A dated rate: how many units of the policy's currency one unit of `currency` is worth."""
+
+    currency: str
+    rate: Decimal
+    as_of: date
+    source: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.rate, Decimal) or not self.rate.is_finite() or self.rate <= 0:
+            raise ValueError(f"the rate for {self.currency} must be a decimal above zero, not {self.rate!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One reason: a rule, the line it concerns (None for the whole deal), and what would satisfy it.
+
+    `step` names the approval that the rule asks for; `blocks` is true when no approval can help.
+    `row` counts from zero; it is None for a rule without a table.
+    """
+
+    rule: str
+    line: str | None
+    fact: str
+    op: str
+    key: tuple[tuple[str, str], ...]
+    row: int | None
+    actual: str
+    limit: str
+    passes_at: str
+    step: str | None
+    blocks: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RouteStage:
+    """Steps that are asked for at once (parallel) or one after the other (sequential)."""
+
+    mode: str
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing to change: `lever` up or down to `to`.
+
+    Levers: `max_line_discount_pct` (no line of `lines` is discounted more than this; None means all lines),
+    `payment_days`, `term_months`, `billing`, and `total_contract_value` (more volume at the same prices).
+    `before` and `to` are texts in the lever's `unit`: "27.50" in %, "60" in days, "5000.00" in USD.
+    """
+
+    lever: str
+    before: str
+    to: str
+    unit: str = ""
+    lines: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lever:
+    """A single change that helps by itself: the rules it clears and the outcome after it, re-evaluated."""
+
+    change: Change
+    clears: tuple[str, ...]
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """The fewest changes found that together reach the best outcome in reach, re-evaluated."""
+
+    changes: tuple[Change, ...]
+    outcome: Outcome
+    required_steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counterfactual:
+    """The smallest changes that would pass; every one was judged by the whole policy before it got here."""
+
+    levers: tuple[Lever, ...] = ()
+    joint: Joint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict of one policy version on one fingerprint of a quote.
+
+    `route` and `required_steps` are empty when the quote is blocked: there is nobody to ask.
+    `facts` are the figures that people saw, as texts; `fx` is the rate that was used, if any.
+    """
+
+    policy_id: str
+    policy_version: int
+    policy_hash: str
+    outcome: Outcome
+    violations: tuple[Violation, ...]
+    route: tuple[RouteStage, ...]
+    required_steps: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    fx: FxRate | None
+    fingerprint: str
+    counterfactual: Counterfactual

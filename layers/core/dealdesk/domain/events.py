@@ -1,0 +1,420 @@
+"""What can happen to a deal, in the past tense; the deal itself is the fold of these.
+
+Each class carries its public name as `TYPE`. Events hold person ids, never names or addresses.
+Times are aware UTC, amounts are `Money` in minor units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import ClassVar
+
+from dealdesk.domain.decision import Decision
+from dealdesk.domain.money import Money
+from dealdesk.domain.quote import Quote
+
+
+@dataclass(frozen=True, slots=True)
+class CrmRecord:
+    """The record in the CRM that a deal was made from."""
+
+    system: str
+    record_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StepAsked:
+    """One approval step of a round: whom it asks."""
+
+    id: str
+    label: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageAsked:
+    """Steps that are asked together; a stage opens when the stage before it is granted."""
+
+    mode: str
+    steps: tuple[StepAsked, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One approver's yes, to exactly these terms."""
+
+    step: str
+    by: str
+    at: datetime
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """Permission for outside effects, bound to the terms by their fingerprint."""
+
+    fingerprint: str
+    policy_id: str
+    policy_version: int
+    policy_hash: str
+    grants: tuple[Grant, ...]
+    issued_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceLine:
+    """A line of the draft; `amount_minor` is net of discount and before tax."""
+
+    line_id: str
+    sku: str
+    description: str
+    quantity: str
+    unit_price: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceDraft:
+    """What finance approves and the ledger gets; `digest` freezes the content."""
+
+    invoice_id: str
+    number: str
+    ledger: str
+    customer_id: str
+    customer_name: str
+    currency: str
+    lines: tuple[InvoiceLine, ...]
+    total_minor: int
+    terms_days: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteReceived:
+    TYPE: ClassVar[str] = "deal.received"
+    crm: CrmRecord | None
+    submitted_at: datetime
+    submitted_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteEvaluated:
+    TYPE: ClassVar[str] = "deal.evaluated"
+    revision: int
+    quote: Quote
+    decision: Decision
+    editor: str
+
+
+@dataclass(frozen=True, slots=True)
+class DealTouched:
+    """The first act of a person other than those who asked; `wait_seconds` is calendar time since submission."""
+
+    TYPE: ClassVar[str] = "deal.touched"
+    by: str
+    wait_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class GuardrailViolated:
+    TYPE: ClassVar[str] = "guardrail.violated"
+    revision: int
+    outcome: str
+    rules: tuple[str, ...]
+    messages: tuple[str, ...]
+    what_would_pass: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRequested:
+    TYPE: ClassVar[str] = "approval.requested"
+    round: int
+    fingerprint: str
+    stages: tuple[StageAsked, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalAnswered:
+    """The CRM says that an approval record was decided; it is read back before anything moves."""
+
+    TYPE: ClassVar[str] = "approval.answered"
+    approval_key: str
+    record_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalGranted:
+    TYPE: ClassVar[str] = "approval.granted"
+    round: int
+    step: str
+    by: str
+    fingerprint: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRejected:
+    TYPE: ClassVar[str] = "approval.rejected"
+    round: int
+    step: str
+    by: str
+    fingerprint: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class DealApproved:
+    TYPE: ClassVar[str] = "deal.approved"
+    certificate: Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class DealRecalled:
+    TYPE: ClassVar[str] = "deal.recalled"
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeRequested:
+    TYPE: ClassVar[str] = "document.requested"
+    key: str
+    provider: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeSent:
+    TYPE: ClassVar[str] = "document.sent"
+    key: str
+    envelope_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeCompleted:
+    TYPE: ClassVar[str] = "document.completed"
+    envelope_id: str
+    completed_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeDeclined:
+    TYPE: ClassVar[str] = "document.declined"
+    envelope_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeVoided:
+    TYPE: ClassVar[str] = "document.voided"
+    envelope_id: str
+    reason: str
+    expired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeVoidRequested:
+    TYPE: ClassVar[str] = "document.void_requested"
+    key: str
+    envelope_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRequested:
+    TYPE: ClassVar[str] = "payment.requested"
+    key: str
+    payment_id: str
+    provider: str
+    amount: Money
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentLinkCreated:
+    TYPE: ClassVar[str] = "payment.link_created"
+    key: str
+    payment_id: str
+    session_id: str
+    url: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentSucceeded:
+    TYPE: ClassVar[str] = "payment.succeeded"
+    payment_id: str
+    session_id: str
+    amount: Money
+    vendor_reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentFailed:
+    """`code` is `expired`, `declined` or `refused`; a new attempt is a new payment."""
+
+    TYPE: ClassVar[str] = "payment.failed"
+    payment_id: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentUnmatched:
+    """Money arrived that does not settle the deal: kept as unapplied credit, for a person to decide."""
+
+    TYPE: ClassVar[str] = "payment.unmatched"
+    payment_id: str
+    session_id: str
+    amount: Money
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentCancelRequested:
+    TYPE: ClassVar[str] = "payment.cancel_requested"
+    key: str
+    payment_id: str
+    session_id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRolledBack:
+    TYPE: ClassVar[str] = "payment.rolled_back"
+    payment_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceStaged:
+    TYPE: ClassVar[str] = "invoice.staged"
+    draft: InvoiceDraft
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceApproved:
+    TYPE: ClassVar[str] = "invoice.approved"
+    invoice_id: str
+    digest: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceRejected:
+    TYPE: ClassVar[str] = "invoice.rejected"
+    invoice_id: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PostingRequested:
+    TYPE: ClassVar[str] = "invoice.posting_requested"
+    key: str
+    invoice_id: str
+    ledger: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvoicePosted:
+    TYPE: ClassVar[str] = "invoice.posted"
+    key: str
+    invoice_id: str
+    number: str
+    ledger_id: str
+    total_minor: int
+    due_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class EffectFailed:
+    """A vendor refused for good; a person must change something before it is asked again."""
+
+    TYPE: ClassVar[str] = "intent.failed"
+    key: str
+    effect: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceFailed:
+    TYPE: ClassVar[str] = "invoice.failed"
+    key: str
+    invoice_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DealClosed:
+    TYPE: ClassVar[str] = "deal.closed"
+    quote_to_cash_hours: str
+
+
+@dataclass(frozen=True, slots=True)
+class IntentAttempted:
+    """A worker took the lease of an intent and is about to call the vendor."""
+
+    TYPE: ClassVar[str] = "intent.attempted"
+    key: str
+    attempt: int
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IntentInterrupted:
+    """The vendor did not answer clearly; the lease is given back and the next attempt looks up first."""
+
+    TYPE: ClassVar[str] = "intent.interrupted"
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class VendorAsked:
+    """The deal was silent, the vendor was asked, and nothing had changed."""
+
+    TYPE: ClassVar[str] = "vendor.asked"
+    vendor: str
+    answer: str
+
+
+Event = (
+    QuoteReceived
+    | QuoteEvaluated
+    | DealTouched
+    | GuardrailViolated
+    | ApprovalRequested
+    | ApprovalAnswered
+    | ApprovalGranted
+    | ApprovalRejected
+    | DealApproved
+    | DealRecalled
+    | EnvelopeRequested
+    | EnvelopeSent
+    | EnvelopeCompleted
+    | EnvelopeDeclined
+    | EnvelopeVoided
+    | EnvelopeVoidRequested
+    | PaymentRequested
+    | PaymentLinkCreated
+    | PaymentSucceeded
+    | PaymentFailed
+    | PaymentUnmatched
+    | PaymentCancelRequested
+    | PaymentRolledBack
+    | InvoiceStaged
+    | InvoiceApproved
+    | InvoiceRejected
+    | PostingRequested
+    | InvoicePosted
+    | InvoiceFailed
+    | EffectFailed
+    | DealClosed
+    | IntentAttempted
+    | IntentInterrupted
+    | VendorAsked
+)
+
+EVENT_TYPES: dict[str, type[Event]] = {event.TYPE: event for event in Event.__args__}

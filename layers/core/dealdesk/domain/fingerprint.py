@@ -1,0 +1,67 @@
+"""The identity of what was agreed: two quotes with the same fingerprint are the same deal to an approver."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from decimal import Decimal
+
+from dealdesk.domain.money import EXACT
+from dealdesk.domain.quote import Line, Quote
+
+FIELD_MAP_VERSION = 1
+"""Raise it whenever a field joins or leaves the map: grants given under another map then no longer match."""
+
+
+def fingerprint(quote: Quote) -> str:
+    """SHA-256 (hex) over the canonical JSON of the material fields.
+
+    Left out because they are cosmetic or change nobody's judgement: the title, the owner, the contact, and
+    who sends the envelope or keeps the books. Everything a rule can read is in, and
+    so is how the customer pays.
+    """
+    return hashlib.sha256(canonical_json(_material(quote)).encode()).hexdigest()
+
+
+def canonical_json(value: object) -> str:
+    """One text per value: sorted keys, no spaces, characters as they are."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _material(quote: Quote) -> dict[str, object]:
+    customer = quote.customer
+    return {
+        "field_map": FIELD_MAP_VERSION,
+        "customer": {"id": customer.id, "name": customer.name, "country": customer.country},
+        "currency": quote.currency,
+        "risk": quote.risk.value,
+        "segment": quote.segment,
+        "region": quote.region,
+        "new_logo": quote.new_logo,
+        "payment_terms_days": quote.payment_terms_days,
+        "payment_method": quote.providers.payment,
+        "billing": quote.billing.value,
+        "term_months": quote.term_months,
+        "valid_until": None if quote.valid_until is None else quote.valid_until.isoformat(),
+        "lines": [_line(line, quote.currency) for line in sorted(quote.lines, key=lambda line: line.id)],
+    }
+
+
+def _line(line: Line, currency: str) -> dict[str, object]:
+    return {
+        "id": line.id,
+        "sku": line.sku,
+        "charge_type": line.charge_type.value,
+        "quantity": _plain(line.quantity),
+        "periods": line.periods,
+        "list_unit_price": _plain(line.list_unit_price),
+        "net_unit_price": _plain(line.net_unit_price),
+        "unit_cost": None if line.unit_cost is None else _plain(line.unit_cost),
+        "list_minor": line.list_minor(currency),
+        "net_minor": line.net_minor(currency),
+    }
+
+
+def _plain(number: Decimal) -> str:
+    """10, 10.0 and 1E+1 are one number, and so one text."""
+    return format(number.normalize(EXACT), "f") if number else "0"

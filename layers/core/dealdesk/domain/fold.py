@@ -1,0 +1,277 @@
+"""How each event changes a deal. The snapshot in the table is nothing but this fold and can be rebuilt from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+
+from dealdesk.domain import events as e
+from dealdesk.domain.deal import Deal, Envelope, Intent, Invoice, Payment, Round
+from dealdesk.domain.stages import Effect, EnvelopeStatus, InvoiceStatus, PaymentStatus, Stage
+
+
+def fold(deal: Deal, happened: Iterable[e.Event], at: datetime) -> Deal:
+    """`deal` after `happened`; version and chain are the recorder's business (`domain/chain.py`)."""
+    for event in happened:
+        deal = replace(apply(deal, event, at), updated_at=at)
+    return deal
+
+
+def apply(deal: Deal, event: e.Event, at: datetime) -> Deal:
+    match event:
+        case e.QuoteReceived() | e.QuoteEvaluated() | e.GuardrailViolated() | e.DealTouched() | e.DealClosed():
+            return _about_the_quote(deal, event, at)
+        case (
+            e.ApprovalRequested()
+            | e.ApprovalAnswered()
+            | e.ApprovalGranted()
+            | e.ApprovalRejected()
+            | e.DealApproved()
+            | e.DealRecalled()
+        ):
+            return _about_approval(deal, event, at)
+        case (
+            e.EnvelopeRequested()
+            | e.EnvelopeSent()
+            | e.EnvelopeCompleted()
+            | e.EnvelopeDeclined()
+            | e.EnvelopeVoided()
+            | e.EnvelopeVoidRequested()
+        ):
+            return _about_signature(deal, event, at)
+        case (
+            e.PaymentRequested()
+            | e.PaymentLinkCreated()
+            | e.PaymentSucceeded()
+            | e.PaymentFailed()
+            | e.PaymentUnmatched()
+            | e.PaymentCancelRequested()
+            | e.PaymentRolledBack()
+        ):
+            return _about_payment(deal, event, at)
+        case (
+            e.InvoiceStaged()
+            | e.InvoiceApproved()
+            | e.InvoiceRejected()
+            | e.PostingRequested()
+            | e.InvoicePosted()
+            | e.InvoiceFailed()
+        ):
+            return _about_invoice(deal, event, at)
+        case e.IntentAttempted():
+            return _change_intent(deal, event.key, attempts=event.attempt, lease_until=event.lease_until)
+        case e.IntentInterrupted():
+            return _change_intent(deal, event.key, lease_until=None)
+        case e.EffectFailed():
+            return _change_intent(deal, event.key, failed=event.reason, lease_until=None)
+        case e.VendorAsked():
+            return deal
+        case _:
+            assert_never(event)
+
+
+def _about_the_quote(
+    deal: Deal,
+    event: e.QuoteReceived | e.QuoteEvaluated | e.GuardrailViolated | e.DealTouched | e.DealClosed,
+    at: datetime,
+) -> Deal:
+    match event:
+        case e.QuoteReceived():
+            return replace(deal, crm=event.crm or deal.crm, submitted_at=event.submitted_at)
+        case e.QuoteEvaluated():
+            editors = tuple(sorted({*deal.editors, event.editor, event.quote.owner_id}))
+            return replace(
+                deal,
+                stage=Stage.EVALUATED,
+                owner_id=event.quote.owner_id,
+                editors=editors,
+                revision=event.revision,
+                quote=event.quote,
+                decision=event.decision,
+                round=replace(deal.round, closed=True) if deal.round else None,
+                certificate=None,
+                intents=tuple(i for i in deal.intents if i.effect is not Effect.SEND_ENVELOPE),
+            )
+        case e.DealTouched():
+            return replace(deal, touched_at=at)
+        case e.DealClosed():
+            return replace(deal, stage=Stage.CLOSED)
+        case e.GuardrailViolated():
+            return deal
+
+
+def _about_approval(
+    deal: Deal,
+    event: e.ApprovalRequested
+    | e.ApprovalAnswered
+    | e.ApprovalGranted
+    | e.ApprovalRejected
+    | e.DealApproved
+    | e.DealRecalled,
+    at: datetime,
+) -> Deal:
+    match event:
+        case e.ApprovalRequested():
+            asked = Round(event.round, event.fingerprint, event.stages, asked_at=at)
+            return replace(deal, stage=Stage.PENDING_APPROVAL, round=asked)
+        case e.ApprovalGranted() if deal.round:
+            grant = e.Grant(event.step, event.by, at, event.comment)
+            return replace(deal, round=replace(deal.round, grants=(*deal.round.grants, grant)))
+        case e.ApprovalRejected() if deal.round:
+            return replace(deal, stage=Stage.REJECTED, round=replace(deal.round, closed=True))
+        case e.DealApproved():
+            closed = replace(deal.round, closed=True) if deal.round else None
+            return replace(deal, stage=Stage.APPROVED, round=closed, certificate=event.certificate)
+        case e.DealRecalled():
+            closed = replace(deal.round, closed=True) if deal.round else None
+            return replace(deal, stage=Stage.RECALLED, round=closed, certificate=None, intents=())
+        case _:
+            return deal
+
+
+def _about_signature(
+    deal: Deal,
+    event: e.EnvelopeRequested
+    | e.EnvelopeSent
+    | e.EnvelopeCompleted
+    | e.EnvelopeDeclined
+    | e.EnvelopeVoided
+    | e.EnvelopeVoidRequested,
+    at: datetime,
+) -> Deal:
+    match event:
+        case e.EnvelopeRequested():
+            return _open_intent(deal, Intent(event.key, Effect.SEND_ENVELOPE, event.fingerprint, at))
+        case e.EnvelopeSent():
+            intent = deal.intent(event.key)
+            fingerprint = intent.subject if intent else ""
+            sent = Envelope(event.envelope_id, event.key, EnvelopeStatus.SENT, fingerprint)
+            return _close_intent(replace(deal, stage=Stage.OUT_FOR_SIGNATURE, envelope=sent), event.key)
+        case e.EnvelopeVoidRequested():
+            return _open_intent(deal, Intent(event.key, Effect.VOID_ENVELOPE, event.envelope_id, at))
+        case e.EnvelopeCompleted():
+            return _envelope_is(deal, event.envelope_id, EnvelopeStatus.COMPLETED, Stage.SIGNED)
+        case e.EnvelopeDeclined():
+            return _envelope_is(deal, event.envelope_id, EnvelopeStatus.DECLINED, Stage.APPROVED, event.reason)
+        case e.EnvelopeVoided():
+            deal = replace(deal, intents=tuple(i for i in deal.intents if i.subject != event.envelope_id))
+            return _envelope_is(deal, event.envelope_id, EnvelopeStatus.VOIDED, Stage.APPROVED, event.reason)
+
+
+def _envelope_is(deal: Deal, envelope_id: str, status: EnvelopeStatus, stage: Stage, reason: str = "") -> Deal:
+    if deal.envelope is None or deal.envelope.id != envelope_id:
+        return deal
+    moved = stage if deal.stage is Stage.OUT_FOR_SIGNATURE else deal.stage
+    return replace(deal, stage=moved, envelope=replace(deal.envelope, status=status, reason=reason))
+
+
+def _about_payment(
+    deal: Deal,
+    event: e.PaymentRequested
+    | e.PaymentLinkCreated
+    | e.PaymentSucceeded
+    | e.PaymentFailed
+    | e.PaymentUnmatched
+    | e.PaymentCancelRequested
+    | e.PaymentRolledBack,
+    at: datetime,
+) -> Deal:
+    match event:
+        case e.PaymentRequested():
+            asked = Payment(event.payment_id, event.key, event.provider, event.amount, PaymentStatus.PENDING)
+            deal = replace(deal, stage=Stage.AWAITING_PAYMENT, payments=(*deal.payments, asked))
+            return _open_intent(deal, Intent(event.key, Effect.CREATE_PAYMENT, event.payment_id, at))
+        case e.PaymentLinkCreated():
+            deal = _close_intent(deal, event.key)
+            return _change_payment(
+                deal,
+                event.payment_id,
+                session_id=event.session_id,
+                url=event.url,
+                expires_at=event.expires_at,
+            )
+        case e.PaymentSucceeded():
+            deal = replace(deal, stage=Stage.PAID, intents=_without(deal, event.payment_id))
+            return _change_payment(
+                deal,
+                event.payment_id,
+                status=PaymentStatus.SUCCEEDED,
+                session_id=event.session_id,
+                reference=event.vendor_reference,
+                reason="",
+            )
+        case e.PaymentFailed():
+            deal = replace(deal, intents=_without(deal, event.payment_id))
+            return _change_payment(deal, event.payment_id, status=PaymentStatus.FAILED, reason=event.reason)
+        case e.PaymentCancelRequested():
+            return _open_intent(deal, Intent(event.key, Effect.CANCEL_PAYMENT, event.payment_id, at))
+        case e.PaymentRolledBack():
+            deal = replace(deal, intents=_without(deal, event.payment_id))
+            return _change_payment(deal, event.payment_id, status=PaymentStatus.ROLLED_BACK, reason=event.reason)
+        case e.PaymentUnmatched():
+            return deal
+
+
+def _about_invoice(
+    deal: Deal,
+    event: e.InvoiceStaged
+    | e.InvoiceApproved
+    | e.InvoiceRejected
+    | e.PostingRequested
+    | e.InvoicePosted
+    | e.InvoiceFailed,
+    at: datetime,
+) -> Deal:
+    match event:
+        case e.InvoiceStaged():
+            return replace(deal, invoices=(*deal.invoices, Invoice(event.draft, InvoiceStatus.DRAFT)))
+        case e.InvoiceApproved():
+            return _change_invoice(deal, event.invoice_id, status=InvoiceStatus.APPROVED, approved_by=event.by)
+        case e.InvoiceRejected():
+            return _change_invoice(deal, event.invoice_id, status=InvoiceStatus.REJECTED, reason=event.reason)
+        case e.PostingRequested():
+            return _open_intent(deal, Intent(event.key, Effect.POST_INVOICE, event.invoice_id, at))
+        case e.InvoicePosted():
+            deal = _close_intent(replace(deal, stage=Stage.INVOICED), event.key)
+            return _change_invoice(
+                deal, event.invoice_id, status=InvoiceStatus.POSTED, ledger_id=event.ledger_id, reason=""
+            )
+        case e.InvoiceFailed():
+            deal = _change_intent(deal, event.key, failed=event.reason, lease_until=None)
+            return _change_invoice(deal, event.invoice_id, reason=event.reason)
+
+
+def _open_intent(deal: Deal, intent: Intent) -> Deal:
+    """A failed intent that is asked for again starts afresh but keeps its count, so that it looks up first."""
+    known = deal.intent(intent.key)
+    if known:
+        return _change_intent(deal, intent.key, failed="", lease_until=None)
+    return replace(deal, intents=(*deal.intents, intent))
+
+
+def _close_intent(deal: Deal, key: str) -> Deal:
+    return replace(deal, intents=tuple(intent for intent in deal.intents if intent.key != key))
+
+
+def _without(deal: Deal, subject: str) -> tuple[Intent, ...]:
+    return tuple(intent for intent in deal.intents if intent.subject != subject)
+
+
+def _change_intent(deal: Deal, key: str, **changes: object) -> Deal:
+    changed = (replace(i, **changes) if i.key == key else i for i in deal.intents)  # type: ignore[arg-type]
+    return replace(deal, intents=tuple(changed))
+
+
+def _change_payment(deal: Deal, payment_id: str, **changes: object) -> Deal:
+    changed = (replace(p, **changes) if p.id == payment_id else p for p in deal.payments)  # type: ignore[arg-type]
+    return replace(deal, payments=tuple(changed))
+
+
+def _change_invoice(deal: Deal, invoice_id: str, **changes: object) -> Deal:
+    changed = (
+        replace(i, **changes) if i.draft.invoice_id == invoice_id else i  # type: ignore[arg-type]
+        for i in deal.invoices
+    )
+    return replace(deal, invoices=tuple(changed))

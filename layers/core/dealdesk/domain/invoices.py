@@ -1,0 +1,143 @@
+"""The invoice: a draft that finance approves as it is, posted once to the ledger."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, replace
+from datetime import date, datetime
+
+from dealdesk.domain import events as e
+from dealdesk.domain.certificate import gate
+from dealdesk.domain.deal import Deal, Invoice
+from dealdesk.domain.fold import fold
+from dealdesk.domain.stages import InvoiceStatus, PaymentStatus, Stage
+from dealdesk.errors import ApproverConflicted, ApproverNotEntitled, CertificateInvalid, NotFound, WrongStage
+
+FINANCE = "grp-finance"
+
+
+def stage(deal: Deal, now: datetime) -> list[e.Event]:
+    """The draft of a paid deal; nothing while the gate is shut or a draft is there."""
+    try:
+        return draft(deal, now)
+    except CertificateInvalid:
+        return []
+
+
+def draft(deal: Deal, now: datetime, ledger: str | None = None) -> list[e.Event]:
+    """A draft from the approved quote; none when one is live. A rejected draft is followed by a new one.
+
+    Raises `WrongStage` before the money has arrived, `CertificateInvalid` at the gate.
+    """
+    live = deal.invoice
+    if live and live.status not in (InvoiceStatus.REJECTED, InvoiceStatus.VOIDED):
+        return []
+    if deal.stage is not Stage.PAID:
+        raise WrongStage(f"deal {deal.id} is {deal.stage}; its invoice is staged once it is paid")
+    gate(deal, "invoice", now, signed=True)
+    return [e.InvoiceStaged(_draft(deal, ledger))]
+
+
+def approve(deal: Deal, invoice_id: str, by: str, groups: frozenset[str], now: datetime) -> list[e.Event]:
+    """Finance says yes to the draft; the intent to post follows at once.
+
+    Raises `ApproverNotEntitled`, `ApproverConflicted`, `WrongStage`, `CertificateInvalid`.
+    """
+    invoice = find(deal, invoice_id)
+    _may_decide(deal, by, groups)
+    if invoice.status in (InvoiceStatus.APPROVED, InvoiceStatus.POSTED):
+        return []
+    if invoice.status is not InvoiceStatus.DRAFT:
+        raise WrongStage(f"invoice {invoice_id} is {invoice.status}; only a draft can be approved")
+    gate(deal, "posting", now, signed=True)
+    approved: list[e.Event] = [e.InvoiceApproved(invoice_id, invoice.draft.digest, by)]
+    return approved + post(fold(deal, approved, now), invoice_id)
+
+
+def reject(deal: Deal, invoice_id: str, by: str, groups: frozenset[str], reason: str) -> list[e.Event]:
+    invoice = find(deal, invoice_id)
+    _may_decide(deal, by, groups)
+    if invoice.status is InvoiceStatus.REJECTED:
+        return []
+    if invoice.status is not InvoiceStatus.DRAFT:
+        raise WrongStage(f"invoice {invoice_id} is {invoice.status}; only a draft can be rejected")
+    return [e.InvoiceRejected(invoice_id, by, reason)]
+
+
+def post(deal: Deal, invoice_id: str) -> list[e.Event]:
+    """The intent to post an approved invoice; a failed one is asked again under the same key."""
+    invoice = find(deal, invoice_id)
+    if invoice.status is InvoiceStatus.POSTED:
+        return []
+    if invoice.status is not InvoiceStatus.APPROVED:
+        raise WrongStage(f"invoice {invoice_id} is {invoice.status}; finance must approve it before it is posted")
+    key = f"invoice:{invoice_id}"
+    known = deal.intent(key)
+    if known and not known.failed:
+        return []
+    return [e.PostingRequested(key, invoice_id, invoice.draft.ledger)]
+
+
+def posted(
+    deal: Deal, key: str, ledger_id: str, number: str, total_minor: int, due_on: date, now: datetime
+) -> list[e.Event]:
+    """The ledger has the invoice; a deal that is paid and posted is closed."""
+    invoice = next((i for i in deal.invoices if f"invoice:{i.draft.invoice_id}" == key), None)
+    if invoice is None or invoice.status is InvoiceStatus.POSTED:
+        return []
+    happened: list[e.Event] = [e.InvoicePosted(key, invoice.draft.invoice_id, number, ledger_id, total_minor, due_on)]
+    if deal.payment and deal.payment.status is PaymentStatus.SUCCEEDED:
+        seconds = (now - deal.submitted_at).total_seconds() if deal.submitted_at else 0.0
+        happened.append(e.DealClosed(f"{seconds / 3600:.4f}"))
+    return happened
+
+
+def find(deal: Deal, invoice_id: str) -> Invoice:
+    for invoice in deal.invoices:
+        if invoice.draft.invoice_id == invoice_id:
+            return invoice
+    raise NotFound(f"deal {deal.id} has no invoice {invoice_id}")
+
+
+def _may_decide(deal: Deal, by: str, groups: frozenset[str]) -> None:
+    if FINANCE not in groups:
+        raise ApproverNotEntitled(f"{by} is not in {FINANCE}, which decides on invoices")
+    if by in deal.editors:
+        raise ApproverConflicted(f"{by} owns or edited deal {deal.id} and cannot decide on its invoice")
+
+
+def _draft(deal: Deal, ledger: str | None) -> e.InvoiceDraft:
+    assert deal.quote is not None
+    quote = deal.quote
+    number = len(deal.invoices) + 1
+    lines = tuple(
+        e.InvoiceLine(
+            line_id=line.id,
+            sku=line.sku,
+            description=f"{line.sku}, {line.quantity:f} x {line.periods}",
+            quantity=f"{line.quantity * line.periods:f}",
+            unit_price=f"{line.net_unit_price:f}",
+            amount_minor=line.net_minor(quote.currency),
+        )
+        for line in quote.lines
+    )
+    unsealed = e.InvoiceDraft(
+        invoice_id=f"inv_{deal.id}_{number}",
+        number=document_number(deal.id, number),
+        ledger=ledger or quote.providers.ledger,
+        customer_id=quote.customer.id,
+        customer_name=quote.customer.name,
+        currency=quote.currency,
+        lines=lines,
+        total_minor=sum(line.amount_minor for line in lines),
+        terms_days=quote.payment_terms_days,
+        digest="",
+    )
+    canonical = json.dumps(asdict(unsealed), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return replace(unsealed, digest=hashlib.sha256(canonical.encode()).hexdigest())
+
+
+def document_number(deal_id: str, number: int) -> str:
+    """The ledger's document number: stable for a draft, at most 21 characters (QuickBooks' limit)."""
+    return f"DD-{hashlib.sha256(deal_id.encode()).hexdigest()[:12].upper()}-{number}"

@@ -1,0 +1,77 @@
+"""Runs a compiled policy over measured terms: which rules are violated, and what that amounts to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from dealdesk.domain.decision import FxRate, Outcome
+from dealdesk.domain.facts import Facts
+from dealdesk.domain.measures import Terms, deal_facts, line_facts
+from dealdesk.domain.policy import Policy
+from dealdesk.domain.programme import PASSES
+from dealdesk.domain.rules import LIST_PRICE_MISSING, RATE_MISSING, Rule
+
+
+class Breach(NamedTuple):
+    """A rule that is violated: by which row of its table, on which line (its place in the terms)."""
+
+    rule: Rule
+    row: int
+    line: int | None
+
+
+class Verdict(NamedTuple):
+    """What the policy says of some terms; `lines` is empty when no rule looks at lines."""
+
+    deal: Facts
+    lines: tuple[Facts, ...]
+    breaches: tuple[Breach, ...]
+    outcome: Outcome
+    steps: frozenset[str]
+
+
+def rate_for(terms: Terms, policy: Policy, fx: Mapping[str, FxRate]) -> FxRate | None:
+    """The rate from the quote's currency to the policy's; None when none is needed or none is there."""
+    if terms.currency == policy.currency:
+        return None
+    rate = fx.get(terms.currency)
+    return rate if rate is not None and rate.currency == terms.currency else None
+
+
+def judge(terms: Terms, policy: Policy, rate: FxRate | None) -> Verdict:
+    """Every rule is asked and every reason kept; requirements add up, and one blocking rule blocks."""
+    deal = deal_facts(terms, policy.currency, rate)
+    breaches = _missing(terms, policy, rate)
+    for rule, check in policy.deal_checks:
+        row = check(deal)
+        if row != PASSES:
+            breaches.append(Breach(rule, row, None))
+    lines: tuple[Facts, ...] = ()
+    if policy.line_checks:
+        lines = tuple([line_facts(deal, line) for line in terms.lines])
+        for rule, check in policy.line_checks:
+            for index, facts in enumerate(lines):
+                row = check(facts)
+                if row != PASSES:
+                    breaches.append(Breach(rule, row, index))
+    return _verdict(deal, lines, breaches)
+
+
+def _missing(terms: Terms, policy: Policy, rate: FxRate | None) -> list[Breach]:
+    found: list[Breach] = []
+    if rate is None and terms.currency != policy.currency:
+        found.append(Breach(RATE_MISSING, 0, None))
+    for index, line in enumerate(terms.lines):
+        if not line.list_exact:
+            found.append(Breach(LIST_PRICE_MISSING, 0, index))
+    return found
+
+
+def _verdict(deal: Facts, lines: tuple[Facts, ...], breaches: list[Breach]) -> Verdict:
+    if not breaches:
+        return Verdict(deal, lines, (), Outcome.AUTO_APPROVE, frozenset())
+    if any(breach.rule.step is None for breach in breaches):
+        return Verdict(deal, lines, tuple(breaches), Outcome.BLOCKED, frozenset())
+    steps = frozenset(breach.rule.step for breach in breaches if breach.rule.step is not None)
+    return Verdict(deal, lines, tuple(breaches), Outcome.NEEDS_APPROVAL, steps)

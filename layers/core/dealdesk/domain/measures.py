@@ -1,0 +1,216 @@
+"""Turns a quote into the figures that rules read: discounts, margin, contract value, terms.
+
+A discount is the smallest limit, in whole basis points, that the prices satisfy. They satisfy a limit when
+the exact fraction does, or when the net total is no lower than the sum of the lines rounded at that limit:
+20% off 99,999.99 is 79,999.99, and the half cent that rounding took is not a concession.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from dealdesk.domain import facts as slot
+from dealdesk.domain.decision import FxRate
+from dealdesk.domain.facts import SLOTS, Facts
+from dealdesk.domain.money import EXACT, minor_units, to_major, to_minor
+from dealdesk.domain.quote import ChargeType, Line, Quote
+
+WHOLE = 10_000  # basis points in 100%
+
+# Named tuples where only the domain itself looks: a frozen dataclass adds a millisecond to every cold start.
+
+
+class Priced(NamedTuple):
+    """A line in money: exact amounts, and the same rounded to minor units.
+
+    `list_ratio` is the exact list amount in minor units, where it is not a whole number of them.
+    """
+
+    id: str
+    sku: str
+    charge_type: ChargeType
+    list_exact: Decimal
+    net_exact: Decimal
+    cost_exact: Decimal | None
+    list_minor: int
+    net_minor: int
+    cost_minor: int | None
+    list_ratio: tuple[int, int] | None
+
+
+class Terms(NamedTuple):
+    """All that a policy may judge of a quote, lines in the order of their ids."""
+
+    currency: str
+    risk: str
+    payment_days: int
+    term_months: int
+    billing: str
+    segment: str | None
+    region: str | None
+    new_logo: bool | None
+    lines: tuple[Priced, ...]
+
+
+def terms_of(quote: Quote) -> Terms:
+    """Reads the raw inputs once."""
+    return Terms(
+        currency=quote.currency,
+        risk=quote.risk.value,
+        payment_days=quote.payment_terms_days,
+        term_months=quote.term_months,
+        billing=quote.billing.value,
+        segment=quote.segment,
+        region=quote.region,
+        new_logo=quote.new_logo,
+        lines=tuple(_read(line, quote.currency) for line in sorted(quote.lines, key=lambda line: line.id)),
+    )
+
+
+def _read(line: Line, currency: str) -> Priced:
+    volume = line.volume
+    cost = None if line.unit_cost is None else EXACT.multiply(line.unit_cost, volume)
+    return priced(
+        line.id,
+        line.sku,
+        line.charge_type,
+        currency,
+        EXACT.multiply(line.list_unit_price, volume),
+        EXACT.multiply(line.net_unit_price, volume),
+        cost,
+    )
+
+
+def priced(
+    line_id: str,
+    sku: str,
+    charge_type: ChargeType,
+    currency: str,
+    list_exact: Decimal,
+    net_exact: Decimal,
+    cost_exact: Decimal | None,
+) -> Priced:
+    """A line with its amounts rounded once."""
+    list_minor = to_minor(list_exact, currency)
+    scaled = EXACT.scaleb(list_exact, minor_units(currency))
+    return Priced(
+        line_id,
+        sku,
+        charge_type,
+        list_exact,
+        net_exact,
+        cost_exact,
+        list_minor,
+        to_minor(net_exact, currency),
+        None if cost_exact is None else to_minor(cost_exact, currency),
+        None if scaled == list_minor else scaled.as_integer_ratio(),
+    )
+
+
+def discount(lines: Sequence[Priced]) -> tuple[int, int] | None:
+    """The discount of these lines together, (rounded up, rounded down); None without a list price."""
+    listed = sum([line.list_minor for line in lines])
+    if listed == 0:
+        return None
+    net = sum([line.net_minor for line in lines])
+    given = WHOLE * (listed - net)
+    down = given // listed
+    up = -(-given // listed)
+    # Rounding explains at most one minor unit a line: half of the list amount, half of the net amount.
+    if up > 0 and listed * (WHOLE + 1 - up) - net * WHOLE <= WHOLE * len(lines):
+        up = _explained_by_rounding(lines, net, up)
+    return up, min(down, up)
+
+
+def _explained_by_rounding(lines: Sequence[Priced], net: int, up: int) -> int:
+    low, high = 0, up
+    while low < high:
+        middle = (low + high) // 2
+        if net >= sum([rounded_at(line, middle) for line in lines]):
+            high = middle
+        else:
+            low = middle + 1
+    return high
+
+
+def rounded_at(line: Priced, limit_bps: int) -> int:
+    """What the line comes to in minor units at exactly this discount."""
+    keep = WHOLE - limit_bps
+    amount = (line.list_minor * keep * 2 + WHOLE) // (2 * WHOLE)
+    if line.list_ratio is None:
+        return amount
+    numerator, denominator = line.list_ratio
+    return min(amount, (numerator * keep * 2 + denominator * WHOLE) // (2 * denominator * WHOLE))
+
+
+def margin(lines: Sequence[Priced]) -> tuple[int, int] | None:
+    """The margin on the net price, (rounded up, rounded down); None unless every line says what it costs.
+
+    What is given away for nothing counts as sold for one minor unit, so that a margin floor still sees it.
+    """
+    cost = 0
+    for line in lines:
+        if line.cost_minor is None:
+            return None
+        cost += line.cost_minor
+    net = sum([line.net_minor for line in lines])
+    if net == 0 and cost == 0:
+        return None
+    net = max(net, 1)
+    kept = WHOLE * (net - cost)
+    return -(-kept // net), kept // net
+
+
+def contract_value(terms: Terms, currency: str, rate: FxRate | None) -> int | None:
+    """The net total in the policy's currency, rounded once more; None when the rate is missing."""
+    net = sum([line.net_minor for line in terms.lines])
+    if terms.currency == currency:
+        return net
+    if rate is None:
+        return None
+    return to_minor(EXACT.multiply(to_major(net, terms.currency), rate.rate), currency)
+
+
+def deal_facts(terms: Terms, currency: str, rate: FxRate | None) -> Facts:
+    """The figures of the whole deal, by slot."""
+    found: Facts = [None] * SLOTS
+    lines = terms.lines
+    _put(found, slot.DISCOUNT, discount(lines))
+    for at, charge_type in _BY_CHARGE:
+        chosen = [line for line in lines if line.charge_type is charge_type]
+        if chosen:
+            _put(found, at, discount(chosen))
+    _put(found, slot.MARGIN, margin(lines))
+    found[slot.PAYMENT_DAYS] = terms.payment_days
+    found[slot.TERM_MONTHS] = terms.term_months
+    found[slot.CONTRACT_VALUE] = contract_value(terms, currency, rate)
+    found[slot.BILLING] = terms.billing
+    found[slot.RISK] = terms.risk
+    found[slot.SEGMENT] = terms.segment
+    found[slot.REGION] = terms.region
+    found[slot.NEW_LOGO] = terms.new_logo
+    found[slot.CURRENCY] = terms.currency
+    return found
+
+
+_BY_CHARGE = (
+    (slot.RECURRING_DISCOUNT, ChargeType.RECURRING),
+    (slot.ONE_TIME_DISCOUNT, ChargeType.ONE_TIME),
+    (slot.USAGE_DISCOUNT, ChargeType.USAGE),
+)
+
+
+def line_facts(deal: Facts, line: Priced) -> Facts:
+    """The deal's figures as one line sees them: discount and margin are the line's own."""
+    found = deal.copy()
+    _put(found, slot.DISCOUNT, discount((line,)))
+    _put(found, slot.MARGIN, margin((line,)))
+    found[slot.SKU] = line.sku
+    found[slot.CHARGE] = line.charge_type.value
+    return found
+
+
+def _put(found: Facts, at: int, both: tuple[int, int] | None) -> None:
+    found[at], found[at + 1] = both or (None, None)

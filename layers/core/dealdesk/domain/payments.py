@@ -1,0 +1,114 @@
+"""Money comes in once: the amount comes from the deal, and only the vendor's word settles it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from dealdesk.domain import events as e
+from dealdesk.domain import invoices
+from dealdesk.domain.certificate import gate
+from dealdesk.domain.deal import Deal, Payment
+from dealdesk.domain.fold import fold
+from dealdesk.domain.money import Money, format_money
+from dealdesk.domain.stages import PaymentStatus, Stage
+from dealdesk.errors import CertificateInvalid, Conflict, DealUnknown, NotFound, WrongStage
+
+PAYABLE = frozenset({Stage.SIGNED, Stage.AWAITING_PAYMENT})
+
+
+def request(deal: Deal, now: datetime) -> list[e.Event]:
+    """The intent to collect, as soon as the approved terms are signed; nothing while the gate is shut."""
+    try:
+        return ask(deal, now)
+    except CertificateInvalid:
+        return []
+
+
+def ask(deal: Deal, now: datetime, provider: str | None = None) -> list[e.Event]:
+    """The intent to collect the deal's total; none when a payment is pending or settled already.
+
+    A failed or rolled back payment is followed by a new one with a key of its own.
+    Raises `CertificateInvalid` at the gate, `WrongStage` before signature, `Conflict` for another provider.
+    """
+    live = deal.payment
+    if live and live.status in (PaymentStatus.PENDING, PaymentStatus.SUCCEEDED):
+        if provider and provider != live.provider:
+            raise Conflict(f"deal {deal.id} is already being paid through {live.provider}")
+        return []
+    if deal.stage not in PAYABLE:
+        raise WrongStage(f"deal {deal.id} is {deal.stage}; it can be paid once it is signed")
+    certified = gate(deal, "payment", now, signed=True)
+    assert deal.quote is not None
+    payment_id = f"pay_{deal.id}_{len(deal.payments) + 1}"
+    chosen = provider or deal.quote.providers.payment
+    return [e.PaymentRequested(f"payment:{payment_id}", payment_id, chosen, deal.quote.net_total, certified)]
+
+
+def link_created(deal: Deal, key: str, session_id: str, url: str, expires_at: datetime) -> list[e.Event]:
+    payment = _by_key(deal, key)
+    if payment is None or payment.session_id or payment.status is not PaymentStatus.PENDING:
+        return []
+    return [e.PaymentLinkCreated(key, payment.id, session_id, url, expires_at)]
+
+
+def succeeded(
+    deal: Deal, payment_id: str, session_id: str, paid: Money, reference: str, now: datetime
+) -> list[e.Event]:
+    """The vendor says that money has arrived; the invoice draft is staged with it.
+
+    Money that does not match (another amount or currency, a payment that is settled or was given up)
+    is kept as unapplied and never flips what is there.
+    """
+    payment = find(deal, payment_id)
+    if payment.status is PaymentStatus.SUCCEEDED and payment.reference == reference:
+        return []
+    problem = _mismatch(deal, payment, paid)
+    if problem:
+        return [e.PaymentUnmatched(payment_id, session_id, paid, problem)]
+    settled: list[e.Event] = [e.PaymentSucceeded(payment_id, session_id, paid, reference)]
+    return settled + invoices.stage(fold(deal, settled, now), now)
+
+
+def failed(deal: Deal, payment_id: str, code: str, reason: str) -> list[e.Event]:
+    payment = find(deal, payment_id)
+    if payment.status is not PaymentStatus.PENDING:
+        return []
+    if any(i.subject == payment_id and i.key.startswith("cancel:") for i in deal.intents):
+        return [e.PaymentRolledBack(payment_id, "the payment link was withdrawn")]
+    return [e.PaymentFailed(payment_id, code, reason)]
+
+
+def roll_back(deal: Deal, payment_id: str, by: str) -> list[e.Event]:
+    """The intent to withdraw a payment that nobody has paid.
+
+    Raises `WrongStage` for money that has arrived: giving it back is a refund, with an approval of its own.
+    """
+    payment = find(deal, payment_id)
+    if payment.status is PaymentStatus.ROLLED_BACK:
+        return []
+    if payment.status is not PaymentStatus.PENDING or payment.session_id is None:
+        raise WrongStage(f"payment {payment_id} is {payment.status}; only a pending one with a link can be withdrawn")
+    return [e.PaymentCancelRequested(f"cancel:{payment.key}", payment_id, payment.session_id, by)]
+
+
+def find(deal: Deal, payment_id: str) -> Payment:
+    for payment in deal.payments:
+        if payment.id == payment_id:
+            return payment
+    if payment_id.startswith(f"pay_{deal.id}_"):
+        raise DealUnknown(f"deal {deal.id} has not recorded payment {payment_id} yet")
+    raise NotFound(f"deal {deal.id} has no payment {payment_id}")
+
+
+def _by_key(deal: Deal, key: str) -> Payment | None:
+    return next((payment for payment in deal.payments if payment.key == key), None)
+
+
+def _mismatch(deal: Deal, payment: Payment, paid: Money) -> str:
+    if paid != payment.amount:
+        return f"{format_money(paid)} arrived where {format_money(payment.amount)} was asked"
+    if payment.status is PaymentStatus.SUCCEEDED:
+        return "the payment was settled before; this is a second one"
+    if payment.status is not PaymentStatus.PENDING and deal.payment != payment:
+        return f"the payment was {payment.status} and another has taken its place"
+    return ""

@@ -1,0 +1,169 @@
+"""One rule of a policy: a table of limits or of allowed values, or a condition; and what follows."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from dealdesk.domain.condition_json import read_condition
+from dealdesk.domain.conditions import Condition
+from dealdesk.domain.facts import NUMBERS, Fact, Unit, fact_named, plain
+from dealdesk.domain.policy_json import InvalidPolicy, Node
+
+WILDCARD = "*"
+MAX_ROWS = 5_000
+Value = int | str | bool
+
+
+class LimitRow(NamedTuple):
+    """`key` has a value for each key, None for the wildcard; `limit` is in the fact's inner unit."""
+
+    key: tuple[Value | None, ...]
+    limit: int
+
+
+class LimitTable(NamedTuple):
+    """The first row that matches gives the limit; `op` is max or min, and the limit itself passes."""
+
+    fact: Fact
+    op: str
+    keys: tuple[Fact, ...]
+    rows: tuple[LimitRow, ...]
+
+
+class AllowedRow(NamedTuple):
+    """The values that are allowed for this key."""
+
+    key: tuple[Value | None, ...]
+    values: tuple[Value, ...]
+
+
+class AllowedTable(NamedTuple):
+    """The first row that matches gives the allowed values."""
+
+    fact: Fact
+    keys: tuple[Fact, ...]
+    rows: tuple[AllowedRow, ...]
+
+
+class Unknown(NamedTuple):
+    """Violated by what nobody said: such a rule is the desk's own, and no policy can switch it off."""
+
+    fact: str
+
+
+class Rule(NamedTuple):
+    """`step` is the approval that a violation asks for; None means that a violation blocks."""
+
+    id: str
+    name: str
+    at_line: bool
+    test: LimitTable | AllowedTable | Condition | Unknown
+    when: Condition | None
+    step: str | None
+
+
+RATE_MISSING = Rule("fx-rate", "A dated exchange rate", False, Unknown("total_contract_value"), None, None)
+LIST_PRICE_MISSING = Rule("list-price", "A list price", True, Unknown("list_unit_price"), None, None)
+BUILT_IN = frozenset({RATE_MISSING.id, LIST_PRICE_MISSING.id})
+
+_HEAD = ("id", "name", "kind", "action", "scope", "when")
+_BODY = {"limit": ("fact", "op", "keys", "rows"), "allowed": ("fact", "keys", "rows"), "condition": ("expr",)}
+
+
+def read_rule(node: Node, steps: frozenset[str], currency: str) -> Rule:
+    """Reads one rule; InvalidPolicy with a pointer when something is wrong."""
+    kind = node.member("kind").choice("limit", "allowed", "condition")
+    node.only(*_HEAD, *_BODY[kind])
+    rule_id = node.member("id").identifier()
+    if rule_id in BUILT_IN:
+        raise InvalidPolicy(node.member("id").pointer, f"{rule_id!r} is a rule of the desk itself")
+    at_line = node.has("scope") and node.member("scope").choice("deal", "line") == "line"
+    when = node.optional("when")
+    return Rule(
+        id=rule_id,
+        name=node.member("name").text(200) if node.has("name") else rule_id,
+        at_line=at_line,
+        test=_read_test(node, kind, at_line, currency),
+        when=None if when is None else read_condition(when, at_line, currency),
+        step=_read_action(node.member("action"), steps),
+    )
+
+
+def _read_test(node: Node, kind: str, at_line: bool, currency: str) -> LimitTable | AllowedTable | Condition:
+    if kind == "condition":
+        return read_condition(node.member("expr"), at_line, currency)
+    fact = _read_fact(node.member("fact"), at_line)
+    key_nodes = node.member("keys").items(0, 6) if node.has("keys") else []
+    keys = tuple(_read_fact(key, at_line) for key in key_nodes)
+    for index, key in enumerate(keys):
+        if key.unit in NUMBERS:
+            raise InvalidPolicy(
+                f"{node.pointer}/keys/{index}", f"{key.name} is a figure; keys are attributes, like risk_tier"
+            )
+    rows = node.member("rows").items(1, MAX_ROWS)
+    if kind == "allowed":
+        if fact.unit in NUMBERS:
+            raise InvalidPolicy(f"{node.pointer}/fact", f'{fact.name} is a figure; use "kind": "limit"')
+        allowed = tuple(_read_allowed_row(row, fact, keys, currency) for row in rows)
+        return AllowedTable(fact, keys, allowed)
+    if fact.unit not in NUMBERS:
+        raise InvalidPolicy(f"{node.pointer}/fact", f'{fact.name} has no order; use "kind": "allowed"')
+    op = node.member("op").choice("max", "min")
+    return LimitTable(fact, op, keys, tuple(_read_limit_row(row, fact, keys, currency) for row in rows))
+
+
+def _read_limit_row(row: Node, fact: Fact, keys: tuple[Fact, ...], currency: str) -> LimitRow:
+    row.only("key", "limit")
+    limit = row.member("limit").literal(fact, currency)
+    if isinstance(limit, int):
+        return LimitRow(_read_key(row, keys), limit)
+    raise InvalidPolicy(f"{row.pointer}/limit", "must be a number")
+
+
+def _read_allowed_row(row: Node, fact: Fact, keys: tuple[Fact, ...], currency: str) -> AllowedRow:
+    row.only("key", "values")
+    values = tuple(value.literal(fact, currency) for value in row.member("values").items(1, 500))
+    return AllowedRow(_read_key(row, keys), values)
+
+
+def _read_key(row: Node, keys: tuple[Fact, ...]) -> tuple[Value | None, ...]:
+    if not keys and not row.has("key"):
+        return ()
+    found = row.member("key").items(len(keys), len(keys))
+    return tuple(_read_key_value(node, fact) for node, fact in zip(found, keys, strict=True))
+
+
+def _read_key_value(node: Node, fact: Fact) -> Value | None:
+    if node.value == WILDCARD:
+        return None
+    if fact.unit is Unit.FLAG and node.value in ("true", "false"):
+        return node.value == "true"
+    return node.literal(fact, "USD")
+
+
+def _read_fact(node: Node, at_line: bool) -> Fact:
+    try:
+        return fact_named(node.text(80), at_line=at_line)
+    except InvalidPolicy:
+        raise
+    except ValueError as wrong:
+        raise InvalidPolicy(node.pointer, str(wrong)) from None
+
+
+def _read_action(node: Node, steps: frozenset[str]) -> str | None:
+    node.only("approve", "block")
+    if node.has("block") and not node.has("approve"):
+        if node.member("block").value is not True:
+            raise InvalidPolicy(f"{node.pointer}/block", "must be true")
+        return None
+    if node.has("block"):
+        raise InvalidPolicy(node.pointer, 'must be either {"approve": "<step>"} or {"block": true}')
+    return node.member("approve").choice(*sorted(steps))
+
+
+def key_texts(table: LimitTable | AllowedTable, found: list[Value | None]) -> tuple[tuple[str, str], ...]:
+    """The deal's own values for the keys of a table, as texts; the wildcard where the deal does not say."""
+    return tuple(
+        (fact.name, WILDCARD if value is None else plain(fact, value, "USD"))
+        for fact, value in zip(table.keys, found, strict=True)
+    )

@@ -1,0 +1,81 @@
+"""The contract goes out for signature, and comes back signed, declined, voided or expired."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from dealdesk.domain import events as e
+from dealdesk.domain import payments
+from dealdesk.domain.deal import Deal
+from dealdesk.domain.fold import fold
+from dealdesk.domain.stages import Effect, EnvelopeStatus
+from dealdesk.errors import DealUnknown
+
+
+def request(deal: Deal) -> list[e.Event]:
+    """The intent to send the certified revision; an attempt after a decline or a void has a key of its own."""
+    if deal.certificate is None or deal.quote is None:
+        return []
+    again = 0 if deal.envelope is None or deal.envelope.fingerprint != deal.fingerprint else 1
+    previous = int(deal.envelope.key.rsplit(":", 1)[1]) if again and deal.envelope else 0
+    key = f"envelope:{deal.id}:r{deal.revision}:{previous + 1}"
+    return [e.EnvelopeRequested(key, deal.quote.providers.signature, deal.certificate.fingerprint)]
+
+
+def withdraw(deal: Deal, reason: str) -> list[e.Event]:
+    """The intent to void the envelope that is out."""
+    if deal.envelope is None or deal.envelope.status is not EnvelopeStatus.SENT:
+        return []
+    return [e.EnvelopeVoidRequested(f"void:{deal.envelope.key}", deal.envelope.id, reason)]
+
+
+def sent(deal: Deal, key: str, envelope_id: str, now: datetime) -> list[e.Event]:
+    """The vendor says that the envelope of this intent is out. One that the deal no longer wants is withdrawn."""
+    if deal.envelope and deal.envelope.id == envelope_id:
+        return []
+    intent = deal.intent(key)
+    if intent is None:
+        return [e.EnvelopeVoidRequested(f"void:{key}", envelope_id, "the terms changed while it was being sent")]
+    return [e.EnvelopeSent(key, envelope_id)]
+
+
+def moved(
+    deal: Deal, key: str, envelope_id: str, status: EnvelopeStatus, reason: str, at: datetime, now: datetime
+) -> list[e.Event]:
+    """What a report of the vendor changes. Late, repeated and contradicting reports change nothing.
+
+    A report may beat our own API answer: then the open intent with this `key` is answered by it.
+    Raises `DealUnknown` when the deal never asked for this envelope.
+    """
+    happened: list[e.Event] = []
+    if deal.envelope is None or deal.envelope.id != envelope_id:
+        if deal.intent(key) is None:
+            if any(intent.subject == envelope_id for intent in deal.intents):
+                return _voided_late(deal, envelope_id, status)
+            if not key.startswith(f"envelope:{deal.id}:"):
+                raise DealUnknown(f"deal {deal.id} did not ask for envelope {envelope_id}")
+            return []
+        happened += sent(deal, key, envelope_id, now)
+        deal = fold(deal, happened, now)
+    if deal.envelope is None or deal.envelope.status is not EnvelopeStatus.SENT:
+        return happened
+    match status:
+        case EnvelopeStatus.COMPLETED:
+            happened.append(e.EnvelopeCompleted(envelope_id, at))
+            after = fold(deal, [happened[-1]], now)
+            happened += payments.request(after, now)
+        case EnvelopeStatus.DECLINED:
+            happened.append(e.EnvelopeDeclined(envelope_id, reason))
+        case EnvelopeStatus.VOIDED:
+            happened.append(e.EnvelopeVoided(envelope_id, reason, expired="expired" in reason.lower()))
+        case EnvelopeStatus.SENT:
+            pass
+    return happened
+
+
+def _voided_late(deal: Deal, envelope_id: str, status: EnvelopeStatus) -> list[e.Event]:
+    """An envelope of an overtaken revision has ended, as the desk had asked."""
+    wanted = any(i.subject == envelope_id and i.effect is Effect.VOID_ENVELOPE for i in deal.intents)
+    if wanted and status is EnvelopeStatus.VOIDED:
+        return [e.EnvelopeVoided(envelope_id, "overtaken by a new revision", expired=False)]
+    return []

@@ -1,0 +1,54 @@
+"""The names of the states that people and other systems hold on to."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    DRAFT = "draft"
+    EVALUATED = "evaluated"
+    PENDING_APPROVAL = "pending_approval"
+    APPROVED = "approved"
+    OUT_FOR_SIGNATURE = "out_for_signature"
+    SIGNED = "signed"
+    AWAITING_PAYMENT = "awaiting_payment"
+    PAID = "paid"
+    INVOICED = "invoiced"
+    CLOSED = "closed"
+    REJECTED = "rejected"
+    RECALLED = "recalled"
+    EXPIRED = "expired"
+    LOST = "lost"
+
+
+class EnvelopeStatus(StrEnum):
+    SENT = "sent"
+    COMPLETED = "completed"
+    DECLINED = "declined"
+    VOIDED = "voided"
+
+
+class PaymentStatus(StrEnum):
+    PENDING = "PENDING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    ROLLED_BACK = "ROLLED_BACK"
+
+
+class InvoiceStatus(StrEnum):
+    DRAFT = "DRAFT"
+    APPROVED = "APPROVED"
+    POSTED = "POSTED"
+    REJECTED = "REJECTED"
+    VOIDED = "VOIDED"
+
+
+class Effect(StrEnum):
+    """What the desk does outside; the value names the reaction that does it."""
+
+    SEND_ENVELOPE = "send_envelope"
+    VOID_ENVELOPE = "void_envelope"
+    CREATE_PAYMENT = "create_payment"
+    CANCEL_PAYMENT = "cancel_payment"
+    POST_INVOICE = "post_invoice"

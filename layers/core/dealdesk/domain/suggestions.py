@@ -1,0 +1,237 @@
+"""Applies thought-of changes to terms, and thinks of the ones that could satisfy a violated rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from dealdesk.domain import facts as slot
+from dealdesk.domain.conditions import Compare, Condition, leaves
+from dealdesk.domain.decision import FxRate
+from dealdesk.domain.facts import FACTS
+from dealdesk.domain.judging import Breach
+from dealdesk.domain.measures import WHOLE, Priced, Terms, contract_value, margin, priced, rounded_at
+from dealdesk.domain.money import EXACT, to_major, to_minor
+from dealdesk.domain.policy import Policy
+from dealdesk.domain.quote import Billing, ChargeType
+from dealdesk.domain.rules import AllowedTable, LimitTable, Unknown
+
+CAP, DAYS, TERM, BILLING, VALUE = (
+    "max_line_discount_pct",
+    "payment_days",
+    "term_months",
+    "billing",
+    "total_contract_value",
+)
+_MOST_DAYS, _MOST_MONTHS = 730, 600
+_CHARGE_OF = {
+    slot.RECURRING_DISCOUNT: ChargeType.RECURRING,
+    slot.ONE_TIME_DISCOUNT: ChargeType.ONE_TIME,
+    slot.USAGE_DISCOUNT: ChargeType.USAGE,
+}
+
+
+class Move(NamedTuple):
+    """One change: a lever, for a cap also the lines it holds for (None for all), and where to put it."""
+
+    lever: str
+    lines: tuple[str, ...] | None
+    to: int | str
+
+
+Moves = tuple[Move, ...]
+
+
+def merged(moves: Moves, move: Move) -> Moves:
+    """The moves with this one in its lever's place; two caps on the same lines keep the lower one."""
+    kept = []
+    for other in moves:
+        if (other.lever, other.lines) != (move.lever, move.lines):
+            kept.append(other)
+        elif move.lever == CAP:
+            move = move._replace(to=min(int(other.to), int(move.to)))
+    return (*kept, move)
+
+
+def apply_moves(terms: Terms, moves: Moves, currency: str, rate: FxRate | None) -> Terms:
+    """The terms after the moves; growth comes last, at the prices that the caps leave."""
+    lines, days, months, billing = terms.lines, terms.payment_days, terms.term_months, terms.billing
+    target: int | None = None
+    for move in moves:
+        match move.lever:
+            case "max_line_discount_pct":
+                lines = _capped(lines, terms.currency, move.lines, int(move.to))
+            case "payment_days":
+                days = int(move.to)
+            case "term_months":
+                months = int(move.to)
+            case "billing":
+                billing = str(move.to)
+            case _:
+                target = int(move.to)
+    after = Terms(
+        currency=terms.currency,
+        risk=terms.risk,
+        payment_days=days,
+        term_months=months,
+        billing=billing,
+        segment=terms.segment,
+        region=terms.region,
+        new_logo=terms.new_logo,
+        lines=lines,
+    )
+    return after if target is None else _grown(after, target, currency, rate)
+
+
+def _capped(lines: tuple[Priced, ...], currency: str, ids: tuple[str, ...] | None, cap: int) -> tuple[Priced, ...]:
+    keep = Decimal(WHOLE - cap).scaleb(-4)
+    chosen = None if ids is None else frozenset(ids)
+    after = []
+    for line in lines:
+        net = EXACT.multiply(line.list_exact, keep)
+        if net > line.net_exact and (chosen is None or line.id in chosen):
+            line = _repriced(line, currency, line.list_exact, net, line.cost_exact)
+        after.append(line)
+    return tuple(after)
+
+
+def _grown(terms: Terms, target: int, currency: str, rate: FxRate | None) -> Terms:
+    """More volume at the same prices, until the contract value reaches the target."""
+    current = contract_value(terms, currency, rate)
+    if not current or current >= target:
+        return terms
+    lines = len(terms.lines)
+    for slack in (0, 1, lines, 10 * lines, 100 * lines):
+        wanted = Decimal(-(-(target + slack) * 10**6 // current)).scaleb(-6)
+        grown = terms._replace(lines=tuple(_multiplied(line, terms.currency, wanted) for line in terms.lines))
+        reached = contract_value(grown, currency, rate)
+        if reached is not None and reached >= target:
+            return grown
+    return terms
+
+
+def _multiplied(line: Priced, currency: str, factor: Decimal) -> Priced:
+    cost = None if line.cost_exact is None else EXACT.multiply(line.cost_exact, factor)
+    listed, net = EXACT.multiply(line.list_exact, factor), EXACT.multiply(line.net_exact, factor)
+    return _repriced(line, currency, listed, net, cost)
+
+
+def _repriced(line: Priced, currency: str, listed: Decimal, net: Decimal, cost: Decimal | None) -> Priced:
+    return priced(line.id, line.sku, line.charge_type, currency, listed, net, cost)
+
+
+def moves_for(
+    breach: Breach, together: Sequence[Breach], terms: Terms, policy: Policy, rate: FxRate | None
+) -> Iterator[Move]:
+    """Changes that could satisfy the rule, likeliest first; `together` are its breaches on all lines."""
+    ids = tuple(terms.lines[other.line].id for other in together if other.line is not None) or None
+    test = breach.rule.test
+    match test:
+        case LimitTable():
+            limit = test.rows[breach.row].limit
+            yield from _towards(test.fact.slot, limit, test.op, ids, terms, policy, rate)
+        case AllowedTable():
+            if test.fact.slot == slot.BILLING:
+                yield from (Move(BILLING, None, str(value)) for value in test.rows[breach.row].values)
+        case Unknown():
+            return
+        case condition:
+            yield from _around(condition, ids, terms, policy, rate)
+
+
+def _around(
+    condition: Condition, ids: tuple[str, ...] | None, terms: Terms, policy: Policy, rate: FxRate | None
+) -> Iterator[Move]:
+    for leaf in leaves(condition):
+        if leaf.fact is FACTS["billing"]:
+            yield from (Move(BILLING, None, value.value) for value in Billing)
+        elif isinstance(leaf, Compare) and isinstance(leaf.value, int):
+            if leaf.fact.slot in (slot.PAYMENT_DAYS, slot.TERM_MONTHS):
+                for value in (leaf.value, leaf.value - 1, leaf.value + 1):
+                    yield from _towards(leaf.fact.slot, value, "", ids, terms, policy, rate)
+            else:
+                rising = leaf.fact.slot in (slot.MARGIN, slot.CONTRACT_VALUE)
+                for value in (leaf.value, leaf.value + (1 if rising else -1)):
+                    yield from _towards(leaf.fact.slot, value, "min" if rising else "max", ids, terms, policy, rate)
+
+
+def _towards(
+    at: int,
+    limit: int,
+    op: str,
+    ids: tuple[str, ...] | None,
+    terms: Terms,
+    policy: Policy,
+    rate: FxRate | None,
+) -> Iterator[Move]:
+    """Moves that bring one fact to a limit."""
+    if at == slot.PAYMENT_DAYS and 0 <= limit <= _MOST_DAYS:
+        yield Move(DAYS, None, limit)
+    elif at == slot.TERM_MONTHS and 1 <= limit <= _MOST_MONTHS:
+        yield Move(TERM, None, limit)
+    elif at == slot.CONTRACT_VALUE and op == "min":
+        wanted = _in_quote_currency(limit, terms, policy, rate)
+        yield from _caps_reaching(terms.lines, wanted, 0, None)
+        yield Move(VALUE, None, limit)
+    elif at == slot.MARGIN and op == "min" and limit < WHOLE:
+        yield from _raising_margin(_chosen(terms, ids), limit, ids)
+    elif at <= slot.USAGE_DISCOUNT and op == "max" and 0 <= limit < WHOLE:
+        if at in _CHARGE_OF:
+            ids = tuple(line.id for line in terms.lines if line.charge_type is _CHARGE_OF[at])
+            ids = None if len(ids) == len(terms.lines) else ids
+        chosen = _chosen(terms, ids)
+        listed = sum([line.list_minor for line in chosen])
+        at_limit = min(-(-listed * (WHOLE - limit) // WHOLE), sum([rounded_at(x, limit) for x in chosen]))
+        yield from _caps_reaching(chosen, at_limit, limit, ids)
+        yield Move(CAP, ids, limit)
+
+
+def _raising_margin(lines: Sequence[Priced], limit: int, ids: tuple[str, ...] | None) -> Iterator[Move]:
+    """Caps for the margin of the deal, or of each of the lines where a rule looks at lines."""
+    if margin(lines) is None:
+        return
+    groups = [lines] if ids is None else [(line,) for line in lines]
+    caps: list[int] = []
+    for group in groups:
+        cost = sum([line.cost_minor or 0 for line in group])
+        reaching = list(_caps_reaching(group, -(-cost * WHOLE // (WHOLE - limit)), 0, ids))
+        if not reaching:
+            return
+        caps.append(int(reaching[0].to))
+    yield Move(CAP, ids, min(caps))
+    if min(caps) > 0:
+        yield Move(CAP, ids, min(caps) - 1)
+
+
+def _chosen(terms: Terms, ids: tuple[str, ...] | None) -> tuple[Priced, ...]:
+    if ids is None:
+        return terms.lines
+    wanted = frozenset(ids)
+    return tuple(line for line in terms.lines if line.id in wanted)
+
+
+def _caps_reaching(lines: Sequence[Priced], net_target: int, least: int, ids: tuple[str, ...] | None) -> Iterator[Move]:
+    """The highest cap on the lines' discounts that brings their net total to the target, if any does."""
+
+    def net_at(cap: int) -> int:
+        return sum([max(line.net_minor, rounded_at(line, cap)) for line in lines])
+
+    if net_at(least) < net_target:
+        return
+    low, high = least, WHOLE if net_at(least + 1) >= net_target else least
+    while low < high:
+        middle = (low + high + 1) // 2
+        if net_at(middle) >= net_target:
+            low = middle
+        else:
+            high = middle - 1
+    yield Move(CAP, ids, low)
+    if low > least:
+        yield Move(CAP, ids, low - 1)
+
+
+def _in_quote_currency(limit: int, terms: Terms, policy: Policy, rate: FxRate | None) -> int:
+    if rate is None:
+        return limit
+    return to_minor(EXACT.divide(to_major(limit, policy.currency), rate.rate), terms.currency)

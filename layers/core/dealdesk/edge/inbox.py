@@ -1,0 +1,61 @@
+"""What the webhooks of signed vendors share: verify, parse, record, and an answer for every way it can end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from dealdesk.edge import answers, telemetry, webhooks
+from dealdesk.errors import AlreadyHandled, DealUnknown, Refusal
+from dealdesk.ports import Parking
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One verified message about a deal. `record` makes the change; `parked` is how it waits for its deal."""
+
+    deal_id: str
+    cause: str
+    record: Callable[[], object]
+    parked: Mapping[str, object]
+
+
+def answer_webhook(
+    vendor: str,
+    event: dict[str, Any],
+    read: Callable[[dict[str, str], bytes, datetime], Report | None],
+    parking: Callable[[], Parking],
+    now: datetime,
+) -> dict[str, Any]:
+    """`read` verifies and parses; None is a genuine message that concerns no deal of the desk."""
+    report: Report | None = None
+    try:
+        body, headers = webhooks.body_of(event), webhooks.headers_of(event)
+        webhooks.require_content_type(headers, "application/json")
+        report = read(headers, body, now)
+        if report is None:
+            telemetry.said("message concerns no deal of the desk", source=vendor)
+            return answers.answer(200, {"status": "ignored"})
+        return _recorded(vendor, report, parking)
+    except Refusal as refusal:
+        telemetry.rejected(vendor, refusal)
+        return answers.problem_of(refusal)
+    except Exception as error:
+        telemetry.logger.exception("message failed", extra={"source": vendor})
+        return answers.problem_of(error)
+
+
+def _recorded(vendor: str, report: Report, parking: Callable[[], Parking]) -> dict[str, Any]:
+    try:
+        report.record()
+    except AlreadyHandled:
+        telemetry.duplicate(vendor, report.deal_id, report.cause)
+        return answers.answer(200, {"status": "duplicate"})
+    except DealUnknown as unknown:
+        parking().park({"kind": vendor, "message": {"deal_id": report.deal_id, "cause": report.cause, **report.parked}})
+        telemetry.rejected(vendor, unknown)
+        return answers.problem(202, "Parked", f"{unknown}; the message is kept and tried again")
+    telemetry.said("message recorded", source=vendor, deal_id=report.deal_id, cause=report.cause)
+    return answers.answer(200, {"status": "recorded"})

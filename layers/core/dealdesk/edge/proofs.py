@@ -1,0 +1,75 @@
+"""Whether a message really comes from the vendor: over the raw bytes, in constant time, standard library only."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from hashlib import sha256
+
+from dealdesk.errors import SignatureRefused
+
+STRIPE_TOLERANCE_SECONDS = 300
+DOCUSIGN_HEADER = "x-docusign-signature-"
+
+
+def stripe(header: str | None, body: bytes, secrets: Iterable[str], now: datetime) -> None:
+    """Raises `SignatureRefused` unless one `v1` of the header matches one secret within 300 s, past or future.
+
+    Source: Stripe, "Verify webhook signatures manually"; the secret is used as text, with its `whsec_`.
+    """
+    if not header:
+        raise SignatureRefused("the Stripe-Signature header is missing")
+    pairs = [part.strip().partition("=") for part in header.split(",")]
+    times = [value for name, _, value in pairs if name == "t"]
+    given = [value for name, _, value in pairs if name == "v1"]
+    if len(times) != 1 or not (times[0].isascii() and times[0].isdigit() and len(times[0]) <= 12) or not given:
+        raise SignatureRefused("the Stripe-Signature header needs one t= and at least one v1=")
+    keys = list(secrets)
+    if not keys:
+        raise SignatureRefused("no Stripe webhook secret is configured")
+    signed = times[0].encode() + b"." + body
+    expected = [hmac.new(key.encode(), signed, sha256).hexdigest().encode() for key in keys]
+    if not _any_matches(expected, [value.encode() for value in given]):
+        raise SignatureRefused("the Stripe signature does not match the body")
+    if abs(now.timestamp() - int(times[0])) > STRIPE_TOLERANCE_SECONDS:
+        raise SignatureRefused(f"the Stripe signature is more than {STRIPE_TOLERANCE_SECONDS} s off our clock")
+
+
+def docusign(headers: Mapping[str, str], body: bytes, keys: Iterable[str]) -> None:
+    """Raises `SignatureRefused` unless any X-DocuSign-Signature-n is the base64 HMAC of the body with any key.
+
+    `headers` have lower-case names. Source: DocuSign, "Connect HMAC".
+    """
+    given = [value for name, value in headers.items() if name.startswith(DOCUSIGN_HEADER)]
+    if not given:
+        raise SignatureRefused("no X-DocuSign-Signature header")
+    known = list(keys)
+    if not known:
+        raise SignatureRefused("no DocuSign Connect key is configured")
+    expected = [hmac.new(key.encode(), body, sha256).digest() for key in known]
+    if not _any_matches(expected, [_decoded(value) for value in given]):
+        raise SignatureRefused("no DocuSign signature matches the body")
+
+
+def n8n_signature(secret: str, timestamp: int, body: bytes) -> str:
+    """The X-DealDesk-Signature that goes with X-DealDesk-Timestamp: hex HMAC-SHA256 of `{timestamp}.{body}`."""
+    return hmac.new(secret.encode(), str(timestamp).encode() + b"." + body, sha256).hexdigest()
+
+
+def same(left: str, right: str) -> bool:
+    return hmac.compare_digest(left.encode(), right.encode())
+
+
+def _any_matches(expected: list[bytes], given: list[bytes]) -> bool:
+    matches = [hmac.compare_digest(ours, theirs) for ours in expected for theirs in given]
+    return any(matches)
+
+
+def _decoded(value: str) -> bytes:
+    try:
+        return base64.b64decode(value.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        return b""

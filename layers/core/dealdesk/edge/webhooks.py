@@ -1,0 +1,43 @@
+"""What every webhook handler starts with: the raw bytes, the headers, and the limits."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Any
+
+from dealdesk.errors import Malformed, TooLarge, WrongContentType
+
+LARGEST_BODY_BYTES = 1024 * 1024
+
+
+def body_of(event: dict[str, Any]) -> bytes:
+    """The bytes as the vendor sent and signed them. Raises `TooLarge` above 1 MiB, `Malformed` without a body."""
+    text = event.get("body")
+    if not text:
+        raise Malformed("the request has no body")
+    if len(text) > LARGEST_BODY_BYTES * 4 // 3 + 4:
+        raise TooLarge(f"the body is larger than {LARGEST_BODY_BYTES:,} bytes")
+    if event.get("isBase64Encoded"):
+        try:
+            raw = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raise Malformed("the body is not valid base64") from None
+    else:
+        raw = text.encode("utf-8", "surrogatepass")
+    if len(raw) > LARGEST_BODY_BYTES:
+        raise TooLarge(f"the body is larger than {LARGEST_BODY_BYTES:,} bytes")
+    return raw
+
+
+def headers_of(event: dict[str, Any]) -> dict[str, str]:
+    """The headers with lower-case names: API Gateway passes them as the caller wrote them."""
+    headers = event.get("headers") or {}
+    return {str(name).lower(): str(value) for name, value in headers.items() if value is not None}
+
+
+def require_content_type(headers: dict[str, str], *allowed: str) -> None:
+    """Raises `WrongContentType` unless the message is one of the `allowed` media types."""
+    given = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given not in allowed:
+        raise WrongContentType(f"content type {given or 'none'!r} is not accepted; send {' or '.join(allowed)}")

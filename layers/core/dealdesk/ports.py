@@ -1,0 +1,229 @@
+"""What the desk needs from outside, as roles; `adapters/` has the brands that fill them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from dealdesk.domain.chain import Recorded
+from dealdesk.domain.deal import Deal
+from dealdesk.domain.decision import FxRate
+from dealdesk.domain.events import Event, InvoiceDraft
+from dealdesk.domain.money import Money
+from dealdesk.domain.policy import Policy
+from dealdesk.domain.quote import Quote
+from dealdesk.domain.stages import EnvelopeStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The message, request or event that a change comes from: `stripe:evt_…`, `api:{key}`, `bus:{event id}`.
+
+    With a `payload_hash`, the same cause with another payload is refused instead of taken for a replay.
+    """
+
+    source: str
+    id: str
+    payload_hash: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.id}"
+
+
+class Deals(Protocol):
+    """The only way to read and write deals."""
+
+    def load(self, deal_id: str, cause: Cause | None = None, *, or_new: bool = False) -> Deal:
+        """The deal as it is now, read together with the claim of `cause`.
+
+        Raises `AlreadyHandled` for a cause that has made its change, `CauseReused` when it did so with another
+        payload, and `DealUnknown` unless `or_new` asks for an empty deal instead.
+        """
+        ...
+
+    def save(self, deal: Deal, events: Sequence[Event], *, cause: Cause, actor: str, now: datetime) -> Deal:
+        """Claims the cause, checks the version, writes the snapshot and appends the events, all or nothing.
+
+        Raises `AlreadyHandled`, `CauseReused`, `VersionMoved`, `TooLarge` (before anything is written), `TableBusy`.
+        """
+        ...
+
+    def history(self, deal_id: str, *, until: datetime | None = None) -> list[Recorded]: ...
+
+    def as_of(self, deal_id: str, *, version: int | None = None, at: datetime | None = None) -> Deal:
+        """The deal as it was, folded from its events."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DealSummary:
+    """A line of the list of deals."""
+
+    deal_id: str
+    name: str
+    stage: str
+    owner_id: str | None
+    crm: str | None
+    outcome: str | None
+    total_minor: int | None
+    currency: str | None
+    updated_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class SilentDeal:
+    deal_id: str
+    waits_for: str
+    due_at: str
+
+
+class DealIndex(Protocol):
+    def page(
+        self,
+        *,
+        stage: str | None,
+        owner: str | None,
+        crm: str | None,
+        updated_since: str | None,
+        cursor: str | None,
+        limit: int,
+    ) -> tuple[list[DealSummary], str | None]:
+        """Newest first, and the cursor of the next page."""
+        ...
+
+    def silent(self, now: datetime, limit: int) -> list[SilentDeal]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody's name and address: kept apart from deals and events, which hold only the id."""
+
+    id: str
+    name: str
+    email: str
+
+
+class People(Protocol):
+    def remember(self, person: Person) -> None: ...
+
+    def find(self, person_id: str) -> Person | None: ...
+
+
+class Policies(Protocol):
+    def current(self, now: datetime) -> Policy: ...
+
+    def fx_rates(self, now: datetime) -> Mapping[str, FxRate]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SubmittedQuote:
+    """A quote as the CRM has it now."""
+
+    quote: Quote
+    contact: Person | None
+    submitted_at: datetime | None
+    last_editor: str
+
+
+@dataclass(frozen=True, slots=True)
+class CrmAnswer:
+    """A decided approval record as the CRM has it now, with the groups of the person who decided."""
+
+    key: str
+    deal_id: str
+    step: str
+    fingerprint: str
+    approve: bool
+    by: str
+    groups: frozenset[str]
+    comment: str
+
+
+class Crm(Protocol):
+    def read_quote(self, record_id: str) -> SubmittedQuote: ...
+
+    def read_answer(self, approval_key: str) -> CrmAnswer | None: ...
+
+    def answers_of(self, deal_id: str) -> list[CrmAnswer]: ...
+
+    def submitted_since(self, since: datetime) -> list[tuple[str, datetime]]:
+        """Record ids and submission times, for quotes whose message may have been lost."""
+        ...
+
+    def mirror(self, deal_id: str, fields: Mapping[str, object], approvals: Iterable[Mapping[str, object]]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeState:
+    envelope_id: str
+    status: EnvelopeStatus
+    key: str
+    reason: str
+    changed_at: datetime
+
+
+class Signatures(Protocol):
+    def send(self, key: str, deal: Deal, signer: Person) -> str:
+        """The id of the envelope sent. Not idempotent at the vendor: look it up after any doubt."""
+        ...
+
+    def look_up(self, key: str, opened_at: datetime) -> EnvelopeState | None: ...
+
+    def status(self, envelope_id: str) -> EnvelopeState: ...
+
+    def void(self, envelope_id: str, reason: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentLink:
+    session_id: str
+    url: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentState:
+    """`outcome` is `open`, `paid`, `processing`, `expired` or `failed`."""
+
+    session_id: str
+    payment_id: str
+    outcome: str
+    amount: Money
+    reference: str
+    reason: str = ""
+
+
+class Payments(Protocol):
+    def create_link(self, key: str, payment_id: str, deal: Deal, amount: Money, now: datetime) -> PaymentLink: ...
+
+    def look_up(self, key: str, payment_id: str, opened_at: datetime) -> PaymentLink | None: ...
+
+    def state(self, session_id: str) -> PaymentState: ...
+
+    def cancel(self, session_id: str, key: str) -> PaymentState: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerInvoice:
+    ledger_id: str
+    number: str
+    total_minor: int
+    due_on: date
+
+
+class Ledger(Protocol):
+    def post(self, key: str, draft: InvoiceDraft, deal: Deal, on: date) -> LedgerInvoice: ...
+
+    def look_up(self, draft: InvoiceDraft) -> LedgerInvoice | None: ...
+
+
+class Notifier(Protocol):
+    def notify(self, event_id: str, body: bytes, now: datetime) -> None: ...
+
+
+class Parking(Protocol):
+    """Where a message waits that cannot be handled yet."""
+
+    def park(self, message: Mapping[str, object]) -> None: ...

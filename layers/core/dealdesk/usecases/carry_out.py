@@ -1,0 +1,110 @@
+"""An outside effect, exactly once: a leased intent, a look-up after any doubt, a call with a key made from the fact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from dealdesk.domain.deal import Deal, Intent
+from dealdesk.domain.events import EffectFailed, Event, IntentAttempted, IntentInterrupted
+from dealdesk.domain.stages import Effect
+from dealdesk.errors import AlreadyHandled, LeaseHeld, VendorRefused, VendorUnavailable
+from dealdesk.ports import Cause, Deals
+from dealdesk.usecases.change import change
+
+Answer = TypeVar("Answer")
+
+# Longer than any function that calls a vendor may run (template.yaml: 30 s), so a lease outlives its worker.
+LEASE = timedelta(seconds=35)
+
+
+@dataclass(frozen=True, slots=True)
+class Work(Generic[Answer]):
+    """How one kind of effect is done. `gate` raises unless the deal may have it now."""
+
+    actor: str
+    gate: Callable[[Deal, Intent, datetime], object]
+    look_up: Callable[[Deal, Intent], Answer | None]
+    call: Callable[[Deal, Intent, datetime], Answer]
+    record: Callable[[Deal, Intent, Answer, datetime], Sequence[Event]]
+    refused: Callable[[Deal, Intent, str], Sequence[Event]] = lambda _deal, intent, reason: [
+        EffectFailed(intent.key, intent.effect.value, reason)
+    ]
+
+
+def carry_out(
+    deals: Deals, deal_id: str, works: Mapping[Effect, Work[object]], clock: Callable[[], datetime]
+) -> list[str]:
+    """Carries out every open intent of the deal that `works` knows; returns their keys.
+
+    Raises `LeaseHeld` while another worker is at it, `VendorUnavailable` when the answer is in doubt,
+    and what the gate raises.
+    """
+    deal = deals.load(deal_id)
+    wanted = [i for i in deal.intents if i.effect in works and not i.failed]
+    for intent in wanted:
+        _carry_out_one(deals, deal_id, intent.key, works[intent.effect], clock)
+    return [intent.key for intent in wanted]
+
+
+def _carry_out_one(deals: Deals, deal_id: str, key: str, work: Work[object], clock: Callable[[], datetime]) -> None:
+    taken = _take_lease(deals, deal_id, key, work, clock())
+    if taken is None:
+        return
+    deal, intent = taken
+    try:
+        answer = work.look_up(deal, intent) if intent.attempts > 1 else None
+        if answer is None:
+            answer = work.call(deal, intent, clock())
+    except VendorUnavailable as doubt:
+        happened = [IntentInterrupted(key, str(doubt))]
+        _record(deals, deal_id, f"{key}:{intent.attempts}:interrupted", lambda _: happened, work.actor, clock())
+        raise
+    except VendorRefused as refusal:
+        reason = str(refusal)
+        cause_id = f"{key}:{intent.attempts}:refused"
+        _record(deals, deal_id, cause_id, lambda d: work.refused(d, intent, reason), work.actor, clock())
+        return
+    now = clock()
+    _record(deals, deal_id, key, lambda d: work.record(d, intent, answer, now), work.actor, now)
+
+
+def _take_lease(deals: Deals, deal_id: str, key: str, work: Work[object], now: datetime) -> tuple[Deal, Intent] | None:
+    """The deal and the leased intent, or None when the intent is no longer wanted."""
+    deal = deals.load(deal_id)
+    intent = deal.intent(key)
+    if intent is None or intent.failed:
+        return None
+    if intent.lease_until and now < intent.lease_until:
+        raise LeaseHeld(f"another worker carries out {key} until {intent.lease_until.isoformat()}")
+    work.gate(deal, intent, now)
+    attempt = intent.attempts + 1
+    try:
+        deal = deals.save(
+            deal,
+            [IntentAttempted(key, attempt, now + LEASE)],
+            cause=Cause("attempt", f"{key}:{attempt}"),
+            actor=work.actor,
+            now=now,
+        )
+    except AlreadyHandled as taken:
+        raise LeaseHeld(f"another worker has just taken {key}") from taken
+    leased = deal.intent(key)
+    assert leased is not None
+    return deal, leased
+
+
+def _record(
+    deals: Deals,
+    deal_id: str,
+    cause_id: str,
+    decide: Callable[[Deal], Sequence[Event]],
+    actor: str,
+    now: datetime,
+) -> None:
+    try:
+        change(deals, deal_id, decide, cause=Cause("intent", cause_id), actor=actor, now=now)
+    except AlreadyHandled:
+        return

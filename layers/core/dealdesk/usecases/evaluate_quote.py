@@ -1,0 +1,44 @@
+"""Read a submitted quote back from the CRM and let the guardrails decide on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from dealdesk.domain.deal import Deal
+from dealdesk.domain.submission import judge
+from dealdesk.errors import WrongStage
+from dealdesk.ports import Cause, Crm, Deals, People, Policies
+from dealdesk.usecases.change import change
+
+
+def evaluate_quote(
+    deals: Deals,
+    crm: Crm,
+    people: People,
+    policies: Policies,
+    deal_id: str,
+    *,
+    cause: Cause,
+    clock: Callable[[], datetime],
+) -> Deal:
+    """The deal with its decision. A quote whose terms are signed already is left as it is."""
+    known = deals.load(deal_id, cause)
+    if known.crm is None:
+        return known
+    submitted = crm.read_quote(known.crm.record_id)
+    if submitted.contact:
+        people.remember(submitted.contact)
+    now = clock()
+    policy, fx = policies.current(now), policies.fx_rates(now)
+    try:
+        return change(
+            deals,
+            deal_id,
+            lambda deal: judge(deal, submitted.quote, policy, fx, submitted.last_editor, now),
+            cause=cause,
+            actor=submitted.last_editor,
+            now=now,
+        )
+    except WrongStage:
+        return known

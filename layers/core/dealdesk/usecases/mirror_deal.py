@@ -1,0 +1,104 @@
+"""Show the deal in the CRM as it stands: stage, reasons, what would pass, who is asked, links."""
+
+from __future__ import annotations
+
+from dealdesk.domain.counterfactual import what_would_pass
+from dealdesk.domain.deal import Deal
+from dealdesk.domain.money import Money, format_money
+from dealdesk.domain.stages import InvoiceStatus
+from dealdesk.ports import Crm, Deals
+from dealdesk.usecases.answer_approval import INVOICE_STEP
+
+TEXT_LIMIT = 30_000
+
+
+def mirror_deal(deals: Deals, crm: Crm, deal_id: str) -> int:
+    """Writes, then looks again: whoever writes last has seen the newest state, so late workers cannot leave
+    old news behind. Returns the version that the CRM shows.
+    """
+    while True:
+        deal = deals.load(deal_id)
+        if deal.crm is None:
+            return deal.version
+        crm.mirror(deal.id, _fields(deal), _approvals(deal))
+        if deals.load(deal_id).version == deal.version:
+            return deal.version
+
+
+def _fields(deal: Deal) -> dict[str, object]:
+    decision, payment, invoice = deal.decision, deal.payment, deal.invoice
+    violations = decision.violations if decision else ()
+    return {
+        "record_id": deal.crm.record_id if deal.crm else None,
+        "stage": deal.stage.value,
+        "version": deal.version,
+        "outcome": decision.outcome.value if decision else None,
+        "reasons": "\n".join(violation.message for violation in violations)[:TEXT_LIMIT],
+        "what_would_pass": what_would_pass(decision)[:TEXT_LIMIT] if decision and violations else "",
+        "waiting_for": _waiting_for(deal),
+        "fingerprint": decision.fingerprint if decision else None,
+        "envelope_id": deal.envelope.id if deal.envelope else None,
+        "payment_status": payment.status.value + (f": {payment.reason}" if payment.reason else "") if payment else None,
+        "payment_link": payment.url if payment else None,
+        "invoice_status": invoice.status.value if invoice else None,
+        "invoice_number": invoice.draft.number if invoice else None,
+        "updated_at": deal.updated_at,
+    }
+
+
+def _waiting_for(deal: Deal) -> str:
+    failed = [f"{intent.effect.value} failed: {intent.failed}" for intent in deal.intents if intent.failed]
+    if failed:
+        return "; ".join(failed)
+    if deal.round and deal.round.open_steps:
+        labels = {step.id: step.label for stage in deal.round.stages for step in stage.steps}
+        return ", ".join(labels[step] for step in deal.round.open_steps)
+    if deal.invoice and deal.invoice.status is InvoiceStatus.DRAFT:
+        return "Finance: approve the invoice"
+    return ""
+
+
+def _approvals(deal: Deal) -> list[dict[str, object]]:
+    """One record for each step that was asked; the approver's button stands on it."""
+    records: list[dict[str, object]] = []
+    if deal.round:
+        granted = {grant.step for grant in deal.round.grants}
+        for stage in deal.round.stages:
+            for step in stage.steps:
+                if step.id in granted:
+                    status = "Approved"
+                elif deal.round.closed:
+                    status = "Closed"
+                else:
+                    status = "Pending" if step.id in deal.round.open_steps else "Waiting"
+                records.append(
+                    {
+                        "key": f"{deal.id}:{deal.round.number}:{step.id}",
+                        "step": step.id,
+                        "label": step.label,
+                        "fingerprint": deal.round.fingerprint,
+                        "status": status,
+                        "summary": _summary(deal),
+                    }
+                )
+    for invoice in deal.invoices:
+        draft = invoice.draft
+        total = format_money(Money(draft.total_minor, draft.currency))
+        records.append(
+            {
+                "key": f"{deal.id}:{INVOICE_STEP}:{draft.invoice_id}",
+                "step": INVOICE_STEP,
+                "label": "Approve the invoice",
+                "fingerprint": draft.digest,
+                "status": "Pending" if invoice.status is InvoiceStatus.DRAFT else invoice.status.value.title(),
+                "summary": f"Invoice {draft.number}: {total}, net {draft.terms_days}",
+            }
+        )
+    return records
+
+
+def _summary(deal: Deal) -> str:
+    if deal.quote is None or deal.decision is None:
+        return ""
+    reasons = "\n".join(violation.message for violation in deal.decision.violations)
+    return f"{deal.quote.name}: {format_money(deal.quote.net_total)}\n{reasons}"[:TEXT_LIMIT]

@@ -1,0 +1,38 @@
+"""Post the approved invoice to the ledger, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import cast
+
+from dealdesk.domain import invoices
+from dealdesk.domain.certificate import gate
+from dealdesk.domain.deal import Deal, Intent
+from dealdesk.domain.events import Event, InvoiceFailed
+from dealdesk.domain.stages import Effect
+from dealdesk.ports import Deals, Ledger, LedgerInvoice
+from dealdesk.usecases.carry_out import Work, carry_out
+
+
+def post_invoice(deals: Deals, ledger: Ledger, deal_id: str, clock: Callable[[], datetime]) -> list[str]:
+    """Carries out the deal's open intent to post; returns its key."""
+    work: Work[LedgerInvoice] = Work(
+        actor="system:post_invoice",
+        gate=lambda deal, _, now: gate(deal, "posting", now, signed=True),
+        look_up=lambda deal, intent: ledger.look_up(invoices.find(deal, intent.subject).draft),
+        call=lambda deal, intent, now: ledger.post(
+            intent.key, invoices.find(deal, intent.subject).draft, deal, now.date()
+        ),
+        record=_record,
+        refused=_refused,
+    )
+    return carry_out(deals, deal_id, cast("dict[Effect, Work[object]]", {Effect.POST_INVOICE: work}), clock)
+
+
+def _record(deal: Deal, intent: Intent, answer: LedgerInvoice, now: datetime) -> Sequence[Event]:
+    return invoices.posted(deal, intent.key, answer.ledger_id, answer.number, answer.total_minor, answer.due_on, now)
+
+
+def _refused(_: Deal, intent: Intent, reason: str) -> Sequence[Event]:
+    return [InvoiceFailed(intent.key, intent.subject, reason)]

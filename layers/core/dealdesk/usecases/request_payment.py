@@ -1,0 +1,70 @@
+"""Create the link that pays the deal once, withdraw one, ask about a silent one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import cast
+
+from dealdesk.domain import payments
+from dealdesk.domain.certificate import gate
+from dealdesk.domain.deal import Deal, Intent
+from dealdesk.domain.events import EffectFailed, Event, PaymentFailed, VendorAsked
+from dealdesk.domain.stages import Effect, PaymentStatus
+from dealdesk.ports import Cause, Deals, PaymentLink, Payments, PaymentState
+from dealdesk.usecases.carry_out import Work, carry_out
+from dealdesk.usecases.change import change
+from dealdesk.usecases.record_payment import events_of
+
+
+def request_payment(deals: Deals, provider: Payments, deal_id: str, clock: Callable[[], datetime]) -> list[str]:
+    """Carries out the deal's open intents to collect and to withdraw; returns their keys."""
+    create: Work[PaymentLink] = Work(
+        actor="system:request_payment",
+        gate=lambda deal, _, now: gate(deal, "payment", now, signed=True),
+        look_up=lambda _, intent: provider.look_up(intent.key, intent.subject, intent.opened_at),
+        call=lambda deal, intent, now: provider.create_link(
+            intent.key, intent.subject, deal, payments.find(deal, intent.subject).amount, now
+        ),
+        record=lambda deal, intent, link, _: payments.link_created(
+            deal, intent.key, link.session_id, link.url, link.expires_at
+        ),
+        refused=_refused,
+    )
+    cancel: Work[PaymentState] = Work(
+        actor="system:request_payment",
+        gate=lambda *_: None,
+        look_up=lambda *_: None,
+        call=lambda deal, intent, _: provider.cancel(_session_of(deal, intent), intent.key),
+        record=lambda deal, _, state, now: events_of(deal, state, now),
+    )
+    works = {Effect.CREATE_PAYMENT: create, Effect.CANCEL_PAYMENT: cancel}
+    return carry_out(deals, deal_id, cast("dict[Effect, Work[object]]", works), clock)
+
+
+def ask_about_payment(deals: Deals, provider: Payments, deal_id: str, *, cause: Cause, now: datetime) -> Deal:
+    """The vendor's word on a payment that has been silent; `VendorAsked` when nothing moved."""
+    known = deals.load(deal_id, cause)
+    payment = known.payment
+    if payment is None or payment.session_id is None or payment.status is not PaymentStatus.PENDING:
+        return known
+    state = provider.state(payment.session_id)
+    return change(
+        deals,
+        deal_id,
+        lambda deal: events_of(deal, state, now) or [VendorAsked("payment", state.outcome)],
+        cause=cause,
+        actor="system:chase_stalled",
+        now=now,
+    )
+
+
+def _session_of(deal: Deal, intent: Intent) -> str:
+    return payments.find(deal, intent.subject).session_id or ""
+
+
+def _refused(deal: Deal, intent: Intent, reason: str) -> Sequence[Event]:
+    return [
+        EffectFailed(intent.key, intent.effect.value, reason),
+        PaymentFailed(intent.subject, "refused", reason),
+    ]

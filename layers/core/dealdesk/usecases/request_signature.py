@@ -1,0 +1,80 @@
+"""Send the approved contract for signature, withdraw an overtaken one, ask about a silent one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import cast
+
+from dealdesk.domain import signature
+from dealdesk.domain.certificate import gate
+from dealdesk.domain.deal import Deal, Intent
+from dealdesk.domain.events import EnvelopeVoided, Event, VendorAsked
+from dealdesk.domain.stages import Effect, EnvelopeStatus, Stage
+from dealdesk.errors import VendorRefused
+from dealdesk.ports import Cause, Deals, EnvelopeState, People, Person, Signatures
+from dealdesk.usecases.carry_out import Work, carry_out
+from dealdesk.usecases.change import change
+
+
+def request_signature(
+    deals: Deals, people: People, signatures: Signatures, deal_id: str, clock: Callable[[], datetime]
+) -> list[str]:
+    """Carries out the deal's open intents to send and to void; returns their keys."""
+    send: Work[str] = Work(
+        actor="system:request_signature",
+        gate=lambda deal, _, now: gate(deal, "signature", now, signed=False),
+        look_up=lambda _, intent: _id_of(signatures.look_up(intent.key, intent.opened_at)),
+        call=lambda deal, intent, _: signatures.send(intent.key, deal, _signer(people, deal)),
+        record=lambda deal, intent, envelope_id, now: signature.sent(deal, intent.key, envelope_id, now),
+    )
+    void: Work[EnvelopeState] = Work(
+        actor="system:request_signature",
+        gate=lambda *_: None,
+        look_up=lambda *_: None,
+        call=lambda _, intent, __: _void(signatures, intent),
+        record=_record_void,
+    )
+    works = {Effect.SEND_ENVELOPE: send, Effect.VOID_ENVELOPE: void}
+    return carry_out(deals, deal_id, cast("dict[Effect, Work[object]]", works), clock)
+
+
+def ask_about_signature(deals: Deals, signatures: Signatures, deal_id: str, *, cause: Cause, now: datetime) -> Deal:
+    """The vendor's word on an envelope that has been silent; `VendorAsked` when nothing moved."""
+    known = deals.load(deal_id, cause)
+    if known.envelope is None or known.stage is not Stage.OUT_FOR_SIGNATURE:
+        return known
+    state = signatures.status(known.envelope.id)
+
+    def decide(deal: Deal) -> Sequence[Event]:
+        moved = signature.moved(deal, state.key, state.envelope_id, state.status, state.reason, state.changed_at, now)
+        return moved or [VendorAsked("signature", state.status.value)]
+
+    return change(deals, deal_id, decide, cause=cause, actor="system:chase_stalled", now=now)
+
+
+def _signer(people: People, deal: Deal) -> Person:
+    contact_id = deal.quote.contact_id if deal.quote else None
+    person = people.find(contact_id) if contact_id else None
+    if person is None:
+        raise VendorRefused(f"deal {deal.id} names nobody to sign; add a contact with an e-mail address")
+    return person
+
+
+def _id_of(state: EnvelopeState | None) -> str | None:
+    return state.envelope_id if state else None
+
+
+def _void(signatures: Signatures, intent: Intent) -> EnvelopeState:
+    """Voids unless the envelope has ended by itself in the meantime."""
+    state = signatures.status(intent.subject)
+    if state.status is EnvelopeStatus.SENT:
+        signatures.void(intent.subject, "The terms changed; a new contract follows.")
+        state = signatures.status(intent.subject)
+    return state
+
+
+def _record_void(deal: Deal, intent: Intent, state: EnvelopeState, now: datetime) -> Sequence[Event]:
+    if state.status is EnvelopeStatus.VOIDED:
+        return [EnvelopeVoided(intent.subject, state.reason, expired=False)]
+    return signature.moved(deal, state.key, state.envelope_id, state.status, state.reason, state.changed_at, now)
