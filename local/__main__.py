@@ -1,6 +1,7 @@
 """`python -m local`: start and stop the whole system on this machine, and look into it."""
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from local.stack import Stack, StackFailed
 def main() -> int:
     """Run one command; a failure is one line on the error stream and exit code 1."""
     arguments = _parser().parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that a killed `up` stops what it started
     try:
         run: Callable[[argparse.Namespace], None] = arguments.run
         run(arguments)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from rich.console import Console
 from rich.table import Table
@@ -23,7 +24,7 @@ def show_deals(stack: Stack, *, as_json: bool) -> None:
     deals: list[Mapping[str, Any]] = []
     cursor = ""
     while True:
-        page = _ask(stack, f"/deals?cursor={cursor}" if cursor else "/deals")
+        page = _ask(stack, f"/deals?cursor={quote(cursor)}" if cursor else "/deals")
         deals += page["deals"]
         cursor = page.get("next_cursor") or ""
         if not cursor:

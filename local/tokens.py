@@ -33,7 +33,7 @@ def local_secrets(jwt_key: Path) -> Secrets:
             "consumer_key": f"3MVG9{secrets.token_urlsafe(40)}",
             "private_key": _pem(_rsa_key()),
             "username": "desk@acme.example",
-            "integration_user_id": "0057F000001desk2AA",
+            "integration_user_id": "0057F000001deskQAA",
         },
         "docusign": {
             "integration_key": "1f000000-0000-4000-8000-000000000001",

@@ -8,8 +8,7 @@ from functools import cache
 from typing import Any
 
 from dealdesk.adapters.dynamo_index import DynamoDealIndex
-from dealdesk.edge import clock, settings, telemetry
-from dealdesk.edge.secrets import aws
+from dealdesk.edge import aws, clock, settings, telemetry
 
 MOST = 500
 
@@ -41,4 +40,4 @@ def handler(_event: dict[str, Any], _context: object) -> dict[str, int]:
 
 
 def _send(queue_url: str, message: dict[str, Any]) -> None:
-    aws("sqs").send_message(QueueUrl=queue_url, MessageBody=json.dumps(message))
+    aws.client("sqs").send_message(QueueUrl=queue_url, MessageBody=json.dumps(message))

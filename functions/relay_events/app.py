@@ -12,9 +12,8 @@ from functools import cache
 from typing import Any
 
 from dealdesk.contracts import bus
-from dealdesk.edge import settings, telemetry
+from dealdesk.edge import aws, settings, telemetry
 from dealdesk.edge.measures import measure
-from dealdesk.edge.secrets import aws
 
 # PutEvents takes at most ten entries a call.
 ENTRIES = 10
@@ -38,7 +37,7 @@ def handler(event: dict[str, Any], _context: object) -> None:
     events = [_event(record["dynamodb"]["NewImage"]) for record in event["Records"] if _is_event(record)]
     for start in range(0, len(events), ENTRIES):
         chunk = events[start : start + ENTRIES]
-        answer = aws("events").put_events(Entries=[_entry(sent) for sent in chunk])
+        answer = aws.client("events").put_events(Entries=[_entry(sent) for sent in chunk])
         if answer["FailedEntryCount"]:
             raise NotRelayed(f"{answer['FailedEntryCount']} of {len(chunk)} events were not taken")
     for sent in events:

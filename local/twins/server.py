@@ -177,9 +177,7 @@ class Twin:
         except Refused as refused:
             return self.refusal(refused)
         except HTTPException as error:
-            return self.vendor_error(
-                error.code or 500, error.name.upper().replace(" ", "_"), str(error.description)
-            )
+            return self.vendor_error(error.code or 500, error.name.upper().replace(" ", "_"), str(error.description))
 
     def _operate(self, request: Request) -> Response:
         """Answer the operator of the twin, who is not the vendor and leaves no record."""
@@ -229,7 +227,7 @@ class RunningTwin:
     def __init__(self, twin: Twin, server: BaseWSGIServer) -> None:
         self.twin, self._server = twin, server
         self.url = twin.url = f"http://127.0.0.1:{server.server_port}"
-        self._thread = threading.Thread(target=server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -242,6 +240,4 @@ class RunningTwin:
 
 def serve(twin: Twin, port: int = 0) -> RunningTwin:
     """Run the twin on 127.0.0.1; port 0 takes a free one."""
-    return RunningTwin(
-        twin, make_server("127.0.0.1", port, twin, threaded=True, request_handler=_QuietHandler)
-    )
+    return RunningTwin(twin, make_server("127.0.0.1", port, twin, threaded=True, request_handler=_QuietHandler))

@@ -25,15 +25,17 @@ from local.twins.stripe_params import (
 
 LIVES_LEAST, LIVES_MOST = timedelta(minutes=30), timedelta(hours=24)
 AMOUNT_LIMIT = 999_999_999_999
-CURRENCIES = frozenset(
+_CODES = (
     "aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd btn bwp byn bzd cad "
     "cdf chf clp cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gnf gtq gyd hkd hnl "
     "htg huf idr ils inr isk jmd jod jpy kes kgs khr kmf krw kwd kyd kzt lak lbp lkr lrd lsl mad mdl mga mkd "
     "mmk mnt mop mro mur mvr mwk mxn myr mzn nad ngn nio nok npr nzd omr pab pen pgk php pkr pln pyg qar ron "
     "rsd rub rwf sar sbd scr sek sgd shp sle sos srd std szl thb tjs tnd top try ttd twd tzs uah ugx usd uyu "
-    "uzs vnd vuv wst xaf xcd xcg xof xpf yer zar zmw".split()
+    "uzs vnd vuv wst xaf xcd xcg xof xpf yer zar zmw"
 )
-ZERO_DECIMAL = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split())
+CURRENCIES = frozenset(_CODES.split())
+_WHOLE_UNITS = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf"
+ZERO_DECIMAL = frozenset(_WHOLE_UNITS.split())
 # Charged in hundredths that do not exist, and in thousandths whose last digit does not count.
 MULTIPLE_OF = {"isk": 100, "ugx": 100, **dict.fromkeys(("bhd", "jod", "kwd", "omr", "tnd"), 10)}
 LEAST_TOTAL = {"usd": 50, "eur": 50, "gbp": 30, "cad": 50, "aud": 50, "chf": 50, "jpy": 50}
@@ -43,9 +45,7 @@ METHODS = {"card": "card", "ach": "us_bank_account"}
 def currency(value: Any, path: str) -> str:
     if value not in CURRENCIES:
         known = ", ".join(sorted(CURRENCIES))
-        raise refuse(
-            f"Invalid currency: {value}. Stripe currently supports these currencies: {known}", None, path
-        )
+        raise refuse(f"Invalid currency: {value}. Stripe currently supports these currencies: {known}", None, path)
     return str(value)
 
 

@@ -15,7 +15,7 @@ class Kept:
     """The first execution under a key."""
 
     path: str
-    body: bytes
+    params: list[tuple[str, str]]
     status: int
     answer: bytes
     request_id: str
@@ -56,7 +56,7 @@ class IdempotencyKeys:
                 kind="idempotency_error",
             )
         kept = self.kept.get(key)
-        if kept is not None and (kept.path, kept.body) != (request.path, request.get_data()):
+        if kept is not None and (kept.path, kept.params) != (request.path, _params(request)):
             same = (
                 "with the same parameters they were first used with"
                 if kept.path == request.path
@@ -72,7 +72,7 @@ class IdempotencyKeys:
 
     def keep(self, request: Request, status: int, answer: bytes, request_id: str, at: float) -> None:
         if key := key_of(request):
-            entry = Kept(request.path, request.get_data(), status, answer, request_id, at)
+            entry = Kept(request.path, _params(request), status, answer, request_id, at)
             self.kept.setdefault(key, entry)
 
     def prune(self, before: float) -> int:
@@ -86,3 +86,7 @@ class IdempotencyKeys:
 def key_of(request: Request) -> str:
     """Only POST takes a key; on other methods it has no effect."""
     return request.headers.get(HEADER, "") if request.method == "POST" else ""
+
+
+def _params(request: Request) -> list[tuple[str, str]]:
+    return sorted(request.form.items(multi=True))

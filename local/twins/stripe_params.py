@@ -70,9 +70,7 @@ def text(limit: int = 5_000) -> Rule:
                 path,
             )
         if len(value) > limit:
-            raise refuse(
-                f"Invalid string: {value[:9]}...{value[-4:]}; must be at most {limit} characters", None, path
-            )
+            raise refuse(f"Invalid string: {value[:9]}...{value[-4:]}; must be at most {limit} characters", None, path)
         return value
 
     return read

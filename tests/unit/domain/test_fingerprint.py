@@ -25,8 +25,12 @@ def test_permuting_lines_never_changes_it(lines: list[Line]) -> None:
 
 @pytest.mark.parametrize(
     "fields",
-    [{"name": "Another title"}, {"owner_id": "person-2"}, {"contact_id": "c-9"}]
-    + [{"providers": Providers(signature="dropbox_sign", ledger="netsuite")}],
+    [
+        {"name": "Another title"},
+        {"owner_id": "person-2"},
+        {"contact_id": "c-9"},
+        {"providers": Providers(signature="dropbox_sign", ledger="netsuite")},
+    ],
 )
 def test_cosmetic_fields_leave_it_alone(fields: dict[str, Any]) -> None:
     assert fingerprint(a_quote(**fields)) == fingerprint(a_quote())
@@ -61,8 +65,15 @@ def test_a_material_edit_changes_it_and_the_inverse_restores_it(fields: dict[str
 
 @pytest.mark.parametrize(
     "edit",
-    [{"sku": "X"}, {"quantity": Decimal(2)}, {"periods": 2}, {"list_unit_price": Decimal("10000.000001")}]
-    + [{"net_unit_price": Decimal("9999.999999")}, {"unit_cost": Decimal(0)}, {"id": "2"}],
+    [
+        {"sku": "X"},
+        {"quantity": Decimal(2)},
+        {"periods": 2},
+        {"list_unit_price": Decimal("10000.000001")},
+        {"net_unit_price": Decimal("9999.999999")},
+        {"unit_cost": Decimal(0)},
+        {"id": "2"},
+    ],
 )
 def test_a_material_edit_of_a_line_changes_it(edit: dict[str, Any]) -> None:
     assert fingerprint(a_quote(replace(a_line(), **edit))) != fingerprint(a_quote())

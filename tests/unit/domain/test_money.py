@@ -21,8 +21,22 @@ from dealdesk.domain.money import (
 
 @pytest.mark.parametrize(
     ("currency", "decimals"),
-    [("USD", 2), ("EUR", 2), ("JPY", 0), ("KRW", 0), ("VND", 0), ("CLP", 0), ("UGX", 0), ("ISK", 0)]
-    + [("KWD", 3), ("BHD", 3), ("JOD", 3), ("OMR", 3), ("TND", 3), ("CLF", 4)],
+    [
+        ("USD", 2),
+        ("EUR", 2),
+        ("JPY", 0),
+        ("KRW", 0),
+        ("VND", 0),
+        ("CLP", 0),
+        ("UGX", 0),
+        ("ISK", 0),
+        ("KWD", 3),
+        ("BHD", 3),
+        ("JOD", 3),
+        ("OMR", 3),
+        ("TND", 3),
+        ("CLF", 4),
+    ],
 )
 def test_every_currency_has_the_decimals_of_iso_4217(currency: str, decimals: int) -> None:
     assert minor_units(currency) == decimals

@@ -16,8 +16,14 @@ from tests.unit.domain.quotes import a_line, a_quote
 
 @pytest.mark.parametrize(
     ("text", "risk"),
-    [("low", Risk.LOW), (" HIGH ", Risk.HIGH), ("Medium", Risk.MEDIUM), ("", Risk.MEDIUM)]
-    + [("severe", Risk.MEDIUM), (None, Risk.MEDIUM)],
+    [
+        ("low", Risk.LOW),
+        (" HIGH ", Risk.HIGH),
+        ("Medium", Risk.MEDIUM),
+        ("", Risk.MEDIUM),
+        ("severe", Risk.MEDIUM),
+        (None, Risk.MEDIUM),
+    ],
 )
 def test_an_unknown_risk_is_medium(text: str | None, risk: Risk) -> None:
     assert Risk.parse(text) is risk

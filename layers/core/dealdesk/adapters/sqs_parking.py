@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from dealdesk.edge.secrets import aws
+from dealdesk.edge import aws
 from dealdesk.errors import Unavailable
 
 FIRST_DELAY_SECONDS = 2
@@ -21,6 +21,6 @@ class SqsParking:
         """Raises `Unavailable` when the queue did not take the message: the vendor must send it again."""
         body = json.dumps({"parked": message}, ensure_ascii=False)
         try:
-            aws("sqs").send_message(QueueUrl=self._queue_url, MessageBody=body, DelaySeconds=FIRST_DELAY_SECONDS)
+            aws.client("sqs").send_message(QueueUrl=self._queue_url, MessageBody=body, DelaySeconds=FIRST_DELAY_SECONDS)
         except Exception as error:
             raise Unavailable(f"the message could not be parked: {type(error).__name__}") from error

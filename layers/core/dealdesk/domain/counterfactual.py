@@ -12,8 +12,8 @@ from dealdesk.domain.judging import Breach, Verdict, judge
 from dealdesk.domain.measures import Terms, discount
 from dealdesk.domain.money import format_scaled
 from dealdesk.domain.policy import Policy
-from dealdesk.domain.rules import Unknown
-from dealdesk.domain.suggestions import BILLING, CAP, Move, Moves, apply_moves, merged, moves_for
+from dealdesk.domain.rules import LimitTable, Unknown
+from dealdesk.domain.suggestions import BILLING, CAP, VALUE, Move, Moves, apply_moves, merged, moves_for
 
 MAX_TRIALS = 48
 """How many changed quotes are judged at most: a bound on time, whatever the policy."""
@@ -56,6 +56,10 @@ class _Search:
         self._before = verdict
         self._policy = policy
         self._rate = rate
+        self._may_grow = any(
+            isinstance(test := breach.rule.test, LimitTable) and (test.fact.name, test.op) == (VALUE, "min")
+            for breach in verdict.breaches
+        )
         self._seen: dict[Moves, tuple[Terms, Verdict]] = {(): (terms, verdict)}
 
     def levers(self) -> tuple[Lever, ...]:
@@ -93,11 +97,17 @@ class _Search:
         terms, verdict = self._seen[moves]
         for breaches in _grouped(verdict.breaches):
             for move in moves_for(breaches[0], breaches, terms, self._policy, self._rate):
-                trial = merged(moves, move)
+                trial = merged(moves, self._steadied(move))
                 after = self._try(trial)
                 if after is not None and _keys(after) < _keys(verdict):
                     return trial
         return None
+
+    def _steadied(self, move: Move) -> Move:
+        """A cap a hair lower where the quote may also have to grow: at another size it rounds differently."""
+        if move.lever != CAP or not self._may_grow or int(move.to) % 100 == 0:
+            return move
+        return move._replace(to=max(int(move.to) - 1, 0))
 
     def _try(self, moves: Moves) -> Verdict | None:
         """The verdict on the changed quote; None when the purse is empty."""

@@ -11,7 +11,7 @@ from dealdesk.domain.conditions import Compare, Condition, leaves
 from dealdesk.domain.decision import FxRate
 from dealdesk.domain.facts import FACTS
 from dealdesk.domain.judging import Breach
-from dealdesk.domain.measures import WHOLE, Priced, Terms, contract_value, margin, priced, rounded_at
+from dealdesk.domain.measures import WHOLE, Priced, Terms, contract_value, margin, priced
 from dealdesk.domain.money import EXACT, to_major, to_minor
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.quote import Billing, ChargeType
@@ -25,6 +25,7 @@ CAP, DAYS, TERM, BILLING, VALUE = (
     "total_contract_value",
 )
 _MOST_DAYS, _MOST_MONTHS = 730, 600
+_STEPS_OF_GROWTH = 8  # each corrects what rounding hid at the size before
 _CHARGE_OF = {
     slot.RECURRING_DISCOUNT: ChargeType.RECURRING,
     slot.ONE_TIME_DISCOUNT: ChargeType.ONE_TIME,
@@ -98,17 +99,18 @@ def _capped(lines: tuple[Priced, ...], currency: str, ids: tuple[str, ...] | Non
 
 def _grown(terms: Terms, target: int, currency: str, rate: FxRate | None) -> Terms:
     """More volume at the same prices, until the contract value reaches the target."""
-    current = contract_value(terms, currency, rate)
-    if not current or current >= target:
+    reached = contract_value(terms, currency, rate)
+    if not reached or reached >= target:
         return terms
-    lines = len(terms.lines)
-    for slack in (0, 1, lines, 10 * lines, 100 * lines):
-        wanted = Decimal(-(-(target + slack) * 10**6 // current)).scaleb(-6)
+    grown, factor = terms, 10**6  # millionths, so that the quantity stays a short number
+    for slack in range(_STEPS_OF_GROWTH):
+        factor = -(-factor * (target + slack) // max(reached or 0, 1))
+        wanted = Decimal(factor).scaleb(-6)
         grown = terms._replace(lines=tuple(_multiplied(line, terms.currency, wanted) for line in terms.lines))
         reached = contract_value(grown, currency, rate)
         if reached is not None and reached >= target:
-            return grown
-    return terms
+            break
+    return grown
 
 
 def _multiplied(line: Priced, currency: str, factor: Decimal) -> Priced:
@@ -152,7 +154,8 @@ def _around(
                     yield from _towards(leaf.fact.slot, value, "", ids, terms, policy, rate)
             else:
                 rising = leaf.fact.slot in (slot.MARGIN, slot.CONTRACT_VALUE)
-                for value in (leaf.value, leaf.value + (1 if rising else -1)):
+                beyond = leaf.value + (1 if rising else -1)
+                for value in (leaf.value, beyond) if leaf.op in (">", "<") else (beyond, leaf.value):
                     yield from _towards(leaf.fact.slot, value, "min" if rising else "max", ids, terms, policy, rate)
 
 
@@ -172,7 +175,7 @@ def _towards(
         yield Move(TERM, None, limit)
     elif at == slot.CONTRACT_VALUE and op == "min":
         wanted = _in_quote_currency(limit, terms, policy, rate)
-        yield from _caps_reaching(terms.lines, wanted, 0, None)
+        yield from _caps_reaching(terms.lines, wanted * WHOLE, 0, None)
         yield Move(VALUE, None, limit)
     elif at == slot.MARGIN and op == "min" and limit < WHOLE:
         yield from _raising_margin(_chosen(terms, ids), limit, ids)
@@ -182,8 +185,7 @@ def _towards(
             ids = None if len(ids) == len(terms.lines) else ids
         chosen = _chosen(terms, ids)
         listed = sum([line.list_minor for line in chosen])
-        at_limit = min(-(-listed * (WHOLE - limit) // WHOLE), sum([rounded_at(x, limit) for x in chosen]))
-        yield from _caps_reaching(chosen, at_limit, limit, ids)
+        yield from _caps_reaching(chosen, listed * (WHOLE - limit), limit, ids)
         yield Move(CAP, ids, limit)
 
 
@@ -195,7 +197,7 @@ def _raising_margin(lines: Sequence[Priced], limit: int, ids: tuple[str, ...] | 
     caps: list[int] = []
     for group in groups:
         cost = sum([line.cost_minor or 0 for line in group])
-        reaching = list(_caps_reaching(group, -(-cost * WHOLE // (WHOLE - limit)), 0, ids))
+        reaching = list(_caps_reaching(group, -(-cost * WHOLE * WHOLE // (WHOLE - limit)), 0, ids))
         if not reaching:
             return
         caps.append(int(reaching[0].to))
@@ -211,18 +213,21 @@ def _chosen(terms: Terms, ids: tuple[str, ...] | None) -> tuple[Priced, ...]:
     return tuple(line for line in terms.lines if line.id in wanted)
 
 
-def _caps_reaching(lines: Sequence[Priced], net_target: int, least: int, ids: tuple[str, ...] | None) -> Iterator[Move]:
-    """The highest cap on the lines' discounts that brings their net total to the target, if any does."""
+def _caps_reaching(lines: Sequence[Priced], target: int, least: int, ids: tuple[str, ...] | None) -> Iterator[Move]:
+    """The highest cap on the lines' discounts that brings their net total to the target, if any does.
+
+    The target is in 10,000ths of a minor unit: what rounding does to a small quote must not decide a cap.
+    """
 
     def net_at(cap: int) -> int:
-        return sum([max(line.net_minor, rounded_at(line, cap)) for line in lines])
+        return sum([max(line.net_minor * WHOLE, line.list_minor * (WHOLE - cap)) for line in lines])
 
-    if net_at(least) < net_target:
+    if net_at(least) < target:
         return
-    low, high = least, WHOLE if net_at(least + 1) >= net_target else least
+    low, high = least, WHOLE if net_at(least + 1) >= target else least
     while low < high:
         middle = (low + high + 1) // 2
-        if net_at(middle) >= net_target:
+        if net_at(middle) >= target:
             low = middle
         else:
             high = middle - 1

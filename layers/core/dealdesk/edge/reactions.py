@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dealdesk.contracts import bus
-from dealdesk.edge import telemetry
+from dealdesk.edge import aws, telemetry
 from dealdesk.edge.answers import OnQueue, reply_to
-from dealdesk.edge.secrets import aws
 from dealdesk.errors import Malformed, VendorUnavailable
 
 LONGEST_DELAY_SECONDS = 900
@@ -96,7 +95,7 @@ def _delay(record: dict[str, Any], queue: QueueSettings, error: Exception) -> No
     if isinstance(error, VendorUnavailable) and error.retry_after_seconds:
         seconds = min(LONGEST_DELAY_SECONDS, max(seconds, error.retry_after_seconds))
     try:
-        aws("sqs").change_message_visibility(
+        aws.client("sqs").change_message_visibility(
             QueueUrl=queue.queue_url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=seconds
         )
     except Exception:

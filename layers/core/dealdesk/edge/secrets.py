@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from functools import cache
 from typing import Any, TypeVar
 
-import botocore.session
 import msgspec
-from botocore.config import Config
+
+from dealdesk.edge import aws
 
 T = TypeVar("T")
 KEEP_SECONDS = 300
@@ -27,7 +26,7 @@ def secret(name: str, shape: type[T]) -> T:
         value: T = kept[1]
         return value
     try:
-        answer = aws("secretsmanager").get_secret_value(SecretId=name)
+        answer = aws.client("secretsmanager").get_secret_value(SecretId=name)
         value = msgspec.json.decode(answer["SecretString"], type=shape)
     except msgspec.ValidationError as error:
         raise SecretUnusable(f"secret {name} has another shape: {error}") from None
@@ -40,10 +39,3 @@ def secret(name: str, shape: type[T]) -> T:
 def forget() -> None:
     """Forgets all kept secrets."""
     _kept.clear()
-
-
-@cache
-def aws(service: str) -> Any:
-    """One botocore client a service and process; boto3 adds nothing here but 20 ms of import."""
-    config = Config(connect_timeout=2, read_timeout=5, retries={"max_attempts": 3, "mode": "standard"})
-    return botocore.session.get_session().create_client(service, config=config)

@@ -1,0 +1,236 @@
+"""DocuSign's twin: one account with its templates, envelopes, and Connect messages about them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from werkzeug.wrappers import Request, Response
+
+from local.twins.docusign_connect import CONFIGURATION_ID, connect_headers, connect_message
+from local.twins.docusign_envelopes import EXPIRED, OPEN, Envelope, drafted, invalid, stamp
+from local.twins.docusign_lists import envelopes_asked_for, page
+from local.twins.docusign_login import Login
+from local.twins.server import Action, Endpoint, Json, Refused, Twin, json_answer
+
+HOURLY_CALLS, BURST_CALLS = 3_000, 500
+POLL_GAP = timedelta(minutes=15)
+
+
+class DocuSignTwin(Twin):
+    """There is no idempotency: the same POST twice makes two envelopes; `transaction_ids` finds them again.
+
+    `templates` maps a template's id to {"name": ..., "roles": [...]}.
+    """
+
+    name = "docusign"
+
+    def __init__(
+        self,
+        *,
+        integration_key: str,
+        user_id: str,
+        account_id: str,
+        public_key_pem: str,
+        connect_keys: Sequence[str],
+        templates: Mapping[str, Json],
+        connect_url: str | None = None,
+    ) -> None:
+        super().__init__()
+        self.account_id, self.user_id = account_id, user_id
+        self.connect_keys, self.connect_url, self.templates = connect_keys, connect_url, templates
+        self.login = Login(integration_key, user_id, account_id, public_key_pem, lambda: self.clock())
+        self.envelopes: dict[str, Envelope] = {}
+        self.polls_too_often = 0
+        self._calls: list[datetime] = []
+        self._add_routes()
+        self._add_actions()
+
+    def clear(self) -> None:
+        self.envelopes.clear()
+        self.login.tokens.clear()
+        self.login.consented = True
+        self.polls_too_often = 0
+        self._calls.clear()
+
+    def state(self) -> Json:
+        return {
+            "envelopes": [
+                {**envelope.shown(self.account_id), "customFields": envelope.custom_fields()}
+                for envelope in self.envelopes.values()
+            ],
+            "polls_too_often": self.polls_too_often,
+            "consented": self.login.consented,
+        }
+
+    def vendor_error(self, status: int, code: str, message: str) -> Response:
+        return json_answer({"errorCode": code, "message": message}, status)
+
+    def _add_routes(self) -> None:
+        self.route("POST", "/oauth/token", lambda request: self.login.sign_in(request))
+        self.route("GET", "/oauth/userinfo", self._user_info)
+        at = "/restapi/v2.1/accounts/<account>/envelopes"
+        self.route("POST", at, self._allowed(self._create))
+        self.route("GET", at, self._allowed(self._list))
+        self.route("GET", f"{at}/<envelope_id>", self._allowed(self._read))
+        self.route("PUT", f"{at}/<envelope_id>", self._allowed(self._update))
+        self.route("GET", f"{at}/<envelope_id>/custom_fields", self._allowed(self._custom_fields))
+        self.route("GET", f"{at}/<envelope_id>/recipients", self._allowed(self._recipients))
+
+    def _add_actions(self) -> None:
+        self.action("deliver", self._ends("delivered", ("sent",)))
+        self.action("complete", self._ends("completed", OPEN, after_delivery=True))
+        self.action("decline", self._ends("declined", OPEN, after_delivery=True))
+        self.action("void", self._ends("voided", OPEN))
+        self.action("expire", self._ends("voided", OPEN, reason=EXPIRED))
+        self.action("consent", self._consent)
+
+    def _allowed(self, endpoint: Endpoint) -> Endpoint:
+        """Only with a living token, only for this account; every answer tells what is left of the hour."""
+
+        def guarded(request: Request, account: str, **params: str) -> Response:
+            self.login.require_token(request)
+            if account != self.account_id:
+                raise Refused(
+                    401,
+                    "USER_DOES_NOT_BELONG_TO_SPECIFIED_ACCOUNT",
+                    "The specified User is not a member of the specified Account.",
+                )
+            answer = endpoint(request, **params)
+            answer.headers.update(self._limits())
+            return answer
+
+        return guarded
+
+    def _limits(self) -> dict[str, str]:
+        now = self.clock()
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        self._calls = [call for call in self._calls if call >= hour] + [now]
+        burst = sum(call > now - timedelta(seconds=30) for call in self._calls)
+        return {
+            "X-RateLimit-Limit": str(HOURLY_CALLS),
+            "X-RateLimit-Remaining": str(max(0, HOURLY_CALLS - len(self._calls))),
+            "X-RateLimit-Reset": str(int((hour + timedelta(hours=1)).timestamp())),
+            "X-BurstLimit-Limit": str(BURST_CALLS),
+            "X-BurstLimit-Remaining": str(max(0, BURST_CALLS - burst)),
+        }
+
+    def _user_info(self, request: Request) -> Response:
+        self.login.require_token(request)
+        return json_answer(self.login.user_info(self.url))
+
+    def _create(self, request: Request) -> Response:
+        definition = _body(request)
+        envelope = drafted(definition, self.templates, self.clock())
+        self.envelopes[envelope.id] = envelope
+        if definition.get("status") == "sent":
+            self._move(envelope, "sent")
+        made = {"envelopeId": envelope.id, "status": envelope.status, "uri": f"/envelopes/{envelope.id}"}
+        return json_answer({**made, "statusDateTime": stamp(envelope.changed_at)}, 201)
+
+    def _list(self, request: Request) -> Response:
+        asked = request.args.to_dict()
+        rows = envelopes_asked_for(self.envelopes.values(), asked, self.clock())
+        return json_answer(page(rows, asked, self._shown))
+
+    def _read(self, request: Request, envelope_id: str) -> Response:
+        envelope, now = self._envelope(envelope_id), self.clock()
+        if envelope.polls and now - envelope.polls[-1] < POLL_GAP:
+            self.polls_too_often += 1
+        envelope.polls.append(now)
+        return json_answer(self._shown(envelope, request.args))
+
+    def _custom_fields(self, _request: Request, envelope_id: str) -> Response:
+        return json_answer(self._envelope(envelope_id).custom_fields())
+
+    def _recipients(self, _request: Request, envelope_id: str) -> Response:
+        return json_answer(self._envelope(envelope_id).recipients())
+
+    def _update(self, request: Request, envelope_id: str) -> Response:
+        envelope, change = self._envelope(envelope_id), _body(request)
+        match change:
+            case {"status": "voided", **rest} if not rest.keys() - {"voidedReason"}:
+                if not rest.get("voidedReason"):
+                    raise invalid("voidedReason must be given to void an envelope.")
+                if envelope.status not in OPEN:
+                    raise Refused(
+                        400,
+                        "ENVELOPE_CANNOT_VOID_INVALID_STATE",
+                        "Only envelopes in the 'Sent' or 'Delivered' states may be voided.",
+                    )
+                self._move(envelope, "voided", str(rest["voidedReason"]))
+            case {"status": "sent", **rest} if not rest:
+                if envelope.status != "created":
+                    raise Refused(400, "ENVELOPE_INVALID_STATUS", "Only drafts can be sent.")
+                if not envelope.roles:
+                    raise Refused(400, "ENVELOPE_IS_INCOMPLETE", "The Envelope is not Complete. It has no recipients.")
+                self._move(envelope, "sent")
+            case _:
+                raise invalid("An envelope is voided with a voidedReason, or a draft is sent.")
+        return json_answer({"envelopeId": envelope.id})
+
+    def _shown(self, envelope: Envelope, asked: Mapping[str, str]) -> Json:
+        included = {part.strip() for part in asked.get("include", "").split(",")}
+        shown = envelope.shown(self.account_id)
+        if "custom_fields" in included:
+            shown["customFields"] = envelope.custom_fields()
+        if "recipients" in included:
+            shown["recipients"] = envelope.recipients()
+        return shown
+
+    def _ends(self, status: str, before: Sequence[str], *, after_delivery: bool = False, reason: str = "") -> Action:
+        """What the signer, the sender or the calendar does; nobody signs or declines what was not opened."""
+
+        def act(body: Json) -> Json:
+            envelope = self._envelope(body["envelope_id"])
+            if envelope.status not in before:
+                raise Refused(400, "ENVELOPE_INVALID_STATUS", f"the envelope is {envelope.status}, not {before}")
+            if after_delivery and envelope.status == "sent":
+                self._move(envelope, "delivered")
+            self._move(envelope, status, reason or body.get("reason", ""))
+            return envelope.shown(self.account_id)
+
+        return act
+
+    def _consent(self, body: Json) -> Json:
+        self.login.consented = bool(body["granted"])
+        return {"consented": self.login.consented}
+
+    def _envelope(self, envelope_id: str) -> Envelope:
+        if envelope_id not in self.envelopes:
+            raise Refused(
+                404,
+                "ENVELOPE_DOES_NOT_EXIST",
+                "The envelope specified either does not exist or you have no rights to it.",
+            )
+        return self.envelopes[envelope_id]
+
+    def _move(self, envelope: Envelope, status: str, reason: str = "") -> None:
+        envelope.move(status, self.clock(), reason)
+        event = f"envelope-{status}"
+        if self.connect_url:
+            self._tell(event, envelope, self.connect_url, CONFIGURATION_ID, self.connect_keys)
+        notification = envelope.notification
+        if notification and event in notification.get("events", [event]):
+            keys = self.connect_keys if str(notification.get("includeHMAC", "")).lower() == "true" else ()
+            self._tell(event, envelope, notification["url"], CONFIGURATION_ID + 1, keys)
+
+    def _tell(self, event: str, envelope: Envelope, url: str, configuration_id: int, keys: Sequence[str]) -> None:
+        body = connect_message(
+            event,
+            envelope,
+            account_id=self.account_id,
+            user_id=self.user_id,
+            configuration_id=configuration_id,
+            now=self.clock(),
+        )
+        self.webhooks.deliver(url, body, connect_headers(keys, self.account_id, body))
+
+
+def _body(request: Request) -> Json:
+    try:
+        body = json.loads(request.get_data())
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise Refused(400, "INVALID_REQUEST_BODY", "The request body is missing or improperly formatted.")
+    return body

@@ -1,0 +1,40 @@
+"""What tests of several folders share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+
+from local import aws
+from local.processes import stop
+from tests.table import TABLE, make_table
+
+
+@pytest.fixture(scope="session")
+def dynamodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """DynamoDB that many threads may use at once: MiniStack, in a process of its own."""
+    folder: Path = tmp_path_factory.mktemp("ministack")
+    port = aws.free_port()
+    url = f"http://127.0.0.1:{port}"
+    process = aws.start_ministack(port, folder=folder, log=folder / "log", enforce_iam=False)
+    try:
+        aws.wait_for("MiniStack", lambda: aws.answers(f"{url}/_ministack/health"), process, wait_seconds=30)
+        yield url
+    finally:
+        stop([process])
+
+
+@pytest.fixture
+def table_name(dynamodb_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A fresh table; every client made during the test finds it."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_REGION", aws.REGION)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", aws.REGION)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", dynamodb_url)
+    make_table()
+    yield TABLE
+    boto3.client("dynamodb").delete_table(TableName=TABLE)

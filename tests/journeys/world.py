@@ -1,0 +1,413 @@
+"""The whole desk in one process: real handlers, the table in memory, real twins on loopback, a clock that can jump.
+
+What AWS does in between (stream, rules, queues, redelivery) is done here, by the rules of template.yaml itself.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import boto3
+from moto import mock_aws
+
+from dealdesk.edge import aws, clock, secrets
+from local.build import read_template
+from local.tokens import local_secrets, what_vendors_know
+from local.twins.server import RunningTwin, Twin, serve
+from local.twins.town import build_town
+
+ROOT = Path(__file__).resolve().parents[2]
+API = "https://desk.test"
+TABLE = "dealdesk-test"
+MOST_RECEIVES = 12
+
+
+@dataclass
+class Mail:
+    """A webhook on its way from a twin to the desk."""
+
+    url: str
+    body: bytes
+    headers: dict[str, str]
+
+
+class Mailbox:
+    """Takes the place of a twin's sender: webhooks wait here until the test lets them through."""
+
+    def __init__(self) -> None:
+        self.letters: list[Mail] = []
+
+    def deliver(self, url: str, body: bytes, headers: dict[str, str]) -> None:
+        self.letters.append(Mail(url, body, dict(headers)))
+
+    def reset(self) -> None:
+        self.letters.clear()
+
+    def close(self) -> None:
+        self.letters.clear()
+
+
+@dataclass
+class Waiting:
+    """A message in a queue."""
+
+    body: str
+    receives: int = 0
+    visible_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass
+class Queue:
+    name: str
+    messages: deque[Waiting] = field(default_factory=deque)
+    dead: list[Waiting] = field(default_factory=list)
+
+
+class World:
+    def __init__(self, **overrides: str) -> None:
+        self.template = read_template(ROOT / "template.yaml")["Resources"]
+        self.overrides = overrides
+        self.shift = timedelta(0)
+        self.twins: dict[str, Twin] = {}
+        self.running: list[RunningTwin] = []
+        self.queues: dict[str, Queue] = {}
+        self.modules: dict[str, ModuleType] = {}
+        self.published: list[dict[str, Any]] = []
+        self.log: list[tuple[str, dict[str, Any]]] = []
+        self._relayed: set[tuple[str, str]] = set()
+
+    # -- starting and stopping
+
+    def __enter__(self) -> World:
+        self._environment = patch.dict(
+            os.environ,
+            {
+                "AWS_ACCESS_KEY_ID": "test",
+                "AWS_SECRET_ACCESS_KEY": "test",
+                "AWS_DEFAULT_REGION": "us-east-1",
+                "AWS_REGION": "us-east-1",
+                "POWERTOOLS_TRACE_DISABLED": "true",
+            },
+        )
+        self._environment.start()
+        self._moto = mock_aws()
+        self._moto.start()
+        self._clock = patch.object(clock, "now", self.now)
+        self._clock.start()
+        self._make_table()
+        self._make_secrets()
+        self.queues = {name: Queue(name) for name, r in self.template.items() if self._is_work_queue(name, r)}
+        aws.clients.update(events=SimpleNamespace(put_events=self._put_events), sqs=_Sqs(self))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for twin in self.running:
+            twin.close()
+        aws.clients.clear()
+        secrets.forget()
+        self._clock.stop()
+        self._moto.stop()
+        self._environment.stop()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.shift
+
+    def sleep(self, **span: float) -> None:
+        self.shift += timedelta(**span)
+
+    # -- AWS
+
+    def _is_work_queue(self, name: str, resource: dict[str, Any]) -> bool:
+        return resource["Type"] == "AWS::SQS::Queue" and "RedrivePolicy" in resource["Properties"]
+
+    def _make_table(self) -> None:
+        wanted = self.template["Table"]["Properties"]
+        shape = {key: wanted[key] for key in ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")}
+        boto3.client("dynamodb").create_table(TableName=TABLE, BillingMode="PAY_PER_REQUEST", **shape)
+
+    def _make_secrets(self) -> None:
+        folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"dealdesk-{os.getpid()}-{threading.get_ident()}"
+        folder.mkdir(exist_ok=True)
+        self.jwt_key = folder / "jwt_key.pem"
+        self.secrets = local_secrets(self.jwt_key)
+        store = boto3.client("secretsmanager")
+        for name, content in self.secrets.items():
+            store.create_secret(Name=f"dealdesk/test/{name}", SecretString=json.dumps(content))
+        self.twins = build_town(API, what_vendors_know(self.secrets))
+        for twin in self.twins.values():
+            twin.webhooks = Mailbox()  # type: ignore[assignment]
+            twin.clock = self.now
+            self.running.append(serve(twin))
+
+    def _environment_of(self, function: dict[str, Any]) -> dict[str, str]:
+        urls = {name: twin.url for name, twin in self.twins.items()}
+        values = {
+            "DEALDESK_TABLE": TABLE,
+            "DEALDESK_STAGE": "test",
+            "DEALDESK_SILENT_AFTER_SECONDS": "1200",
+            "EVENT_BUS_NAME": "bus",
+            "RETRY_BASE_SECONDS": "1",
+            "PUBLIC_URL": API,
+            "LINK_WAIT_SECONDS": "0",
+            "SALESFORCE_URL": urls["salesforce"],
+            "DOCUSIGN_OAUTH_URL": urls["docusign"],
+            "STRIPE_URL": urls["stripe"],
+            "QUICKBOOKS_URL": urls["quickbooks"],
+            "QUICKBOOKS_OAUTH_URL": urls["quickbooks"],
+            "N8N_URL": urls["n8n"],
+        }
+        for name, value in function["Properties"].get("Environment", {}).get("Variables", {}).items():
+            if name.endswith("QUEUE_URL"):
+                values[name] = value["Ref"]
+            elif name.endswith("_SECRET"):
+                values[name] = f"dealdesk/test/{value['Fn::Sub'].rpartition('/')[2]}"
+        return values | self.overrides
+
+    def function(self, folder: str) -> ModuleType:
+        """The function's module, loaded from its own folder and anew in each world."""
+        if folder not in self.modules:
+            path = ROOT / "functions" / folder
+            own = [file.stem for file in path.glob("*.py") if file.stem != "app"]
+            for name in own:
+                sys.modules.pop(name, None)
+            sys.path.insert(0, str(path))
+            try:
+                spec = importlib.util.spec_from_file_location(f"app_{folder}", path / "app.py")
+                assert spec is not None
+                assert spec.loader is not None
+                module = importlib.util.module_from_spec(spec)
+                sys.modules[spec.name] = module
+                spec.loader.exec_module(module)
+            finally:
+                sys.path.remove(str(path))
+            self.modules[folder] = module
+        return self.modules[folder]
+
+    def invoke(self, folder: str, event: dict[str, Any]) -> Any:
+        resource = next(
+            r
+            for r in self.template.values()
+            if r["Type"] == "AWS::Serverless::Function" and r["Properties"]["CodeUri"] == f"functions/{folder}"
+        )
+        with patch.dict(os.environ, self._environment_of(resource)):
+            return self.function(folder).handler(event, SimpleNamespace(aws_request_id="test"))
+
+    # -- stream, bus, queues
+
+    def _put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:
+        for entry in Entries:
+            self.published.append(json.loads(entry["Detail"]))
+            message = {"source": entry["Source"], "detail-type": entry["DetailType"], "detail": json.loads(entry["Detail"])}
+            for resource in self.template.values():
+                if resource["Type"] != "AWS::Events::Rule":
+                    continue
+                pattern = resource["Properties"]["EventPattern"]
+                if entry["DetailType"] in pattern["detail-type"]:
+                    queue = resource["Properties"]["Targets"][0]["Arn"]["Fn::GetAtt"][0]
+                    self.queues[queue].messages.append(Waiting(json.dumps(message)))
+        return {"FailedEntryCount": 0}
+
+    def relay(self, *, times: int = 1) -> int:
+        """Hands the new event rows to the relay, as the table's stream would; more than once if told so."""
+        rows = boto3.client("dynamodb").scan(TableName=TABLE, ConsistentRead=True)["Items"]
+        fresh = [
+            row for row in rows if row["sk"]["S"].startswith("EVENT#") and (row["pk"]["S"], row["sk"]["S"]) not in self._relayed
+        ]
+        fresh.sort(key=lambda row: (row["occurred_at"]["S"], row["pk"]["S"], row["sk"]["S"]))
+        records = [
+            {"eventName": "INSERT", "dynamodb": {"Keys": {"pk": row["pk"], "sk": row["sk"]}, "NewImage": row}} for row in fresh
+        ]
+        for _ in range(times if records else 0):
+            self.invoke("relay_events", {"Records": records})
+        self._relayed.update((row["pk"]["S"], row["sk"]["S"]) for row in fresh)
+        return len(fresh)
+
+    def consumer_of(self, queue: str) -> str:
+        for resource in self.template.values():
+            if resource["Type"] != "AWS::Serverless::Function":
+                continue
+            for source in resource["Properties"].get("Events", {}).values():
+                if source["Type"] == "SQS" and source["Properties"]["Queue"] == {"Fn::GetAtt": [queue, "Arn"]}:
+                    return str(resource["Properties"]["CodeUri"]).removeprefix("functions/")
+        raise KeyError(queue)
+
+    def serve_queue(self, queue: Queue, *, times: int = 1) -> bool:
+        """Offers the visible messages to their function, one batch; failed ones go back or die."""
+        ready = [m for m in queue.messages if m.visible_at <= self.now()][:10]
+        if not ready:
+            return False
+        for message in ready:
+            queue.messages.remove(message)
+            message.receives += 1
+        records = [
+            {
+                "messageId": f"m{number}",
+                "receiptHandle": f"{queue.name}:{number}",
+                "body": message.body,
+                "attributes": {"ApproximateReceiveCount": str(message.receives)},
+            }
+            for number, message in enumerate(ready)
+        ]
+        self._in_flight = ready
+        try:
+            for _ in range(times):
+                answer = self.invoke(self.consumer_of(queue.name), {"Records": records})
+            failed = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
+        except Crash:
+            failed = {record["messageId"] for record in records}
+            self.modules.pop(self.consumer_of(queue.name), None)
+        for record, message in zip(records, ready, strict=True):
+            if record["messageId"] in failed:
+                (queue.dead if message.receives >= MOST_RECEIVES else queue.messages).append(message)
+        return True
+
+    def settle(self, *, times: int = 1, patience: timedelta = timedelta(hours=2)) -> None:
+        """Runs stream, bus and queues until nothing moves; waits, by the world's clock, for delayed messages."""
+        latest = self.now() + patience
+        while True:
+            moved = self.relay(times=times) > 0
+            for queue in self.queues.values():
+                while self.serve_queue(queue, times=times):
+                    moved = True
+            if moved:
+                continue
+            delayed = [m.visible_at for queue in self.queues.values() for m in queue.messages]
+            if not delayed or min(delayed) > latest:
+                return
+            self.shift += max(min(delayed) - self.now(), timedelta(0)) + timedelta(milliseconds=1)
+
+    # -- the outside world
+
+    @property
+    def mail(self) -> list[Mail]:
+        return [letter for twin in self.twins.values() for letter in twin.webhooks.letters]  # type: ignore[attr-defined]
+
+    def take_mail(self) -> list[Mail]:
+        letters = self.mail
+        for twin in self.twins.values():
+            twin.webhooks.reset()
+        return letters
+
+    def post(self, letter: Mail) -> dict[str, Any]:
+        """Delivers one webhook as API Gateway would."""
+        path = letter.url.removeprefix(API)
+        folder = f"receive_{path.split('/')[2].replace('-', '_')}"
+        secret = path.split("/")[3] if path.count("/") > 2 else None
+        event = {
+            "httpMethod": "POST",
+            "path": path,
+            "headers": letter.headers,
+            "pathParameters": {"path_secret": secret} if secret else None,
+            "body": letter.body.decode(),
+            "isBase64Encoded": False,
+        }
+        answer: dict[str, Any] = self.invoke(folder, event)
+        return answer
+
+    def rest(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        user: str | None = None,
+        role: str | None = None,
+        headers: dict[str, str] | None = None,
+        query: dict[str, str] | None = None,
+    ) -> tuple[int, Any]:
+        """One REST call, past the authorizer when a user is named."""
+        authorizer = {"person_id": user, "role": role} if user else None
+        event = {
+            "resource": path,
+            "path": path,
+            "httpMethod": method,
+            "headers": {"Content-Type": "application/json", **(headers or {})},
+            "multiValueHeaders": {name: [value] for name, value in (headers or {}).items()},
+            "queryStringParameters": query,
+            "multiValueQueryStringParameters": {name: [value] for name, value in (query or {}).items()} or None,
+            "pathParameters": None,
+            "stageVariables": None,
+            "body": body if isinstance(body, str) or body is None else json.dumps(body),
+            "isBase64Encoded": False,
+            "requestContext": {
+                "resourcePath": path,
+                "httpMethod": method,
+                "path": f"/test{path}",
+                "stage": "test",
+                "requestId": f"request-{os.urandom(6).hex()}",
+                "domainName": "desk.test",
+                "identity": {},
+                "authorizer": authorizer,
+            },
+        }
+        answer = self.invoke("rest", event)
+        text = answer["body"]
+        kind = answer.get("headers", {}).get("Content-Type") or answer.get("multiValueHeaders", {}).get("Content-Type", [""])[0]
+        return answer["statusCode"], json.loads(text) if "json" in kind else text
+
+    # -- looking
+
+    def deal(self, deal_id: str) -> dict[str, Any]:
+        status, document = self.rest("GET", f"/deals/{deal_id}", user="person-auditor", role="auditor")
+        assert status == 200, document
+        return dict(document)
+
+    def mirrored(self, deal_id: str) -> dict[str, Any]:
+        records = self.twins["salesforce"].state()["Deal_Desk_Deal__c"]
+        return next(record for record in records if record["Deal_Id__c"] == deal_id)
+
+    def effects(self) -> dict[str, int]:
+        """How often each vendor was made to do something that cannot be undone."""
+        return {
+            "envelopes": len(self.twins["docusign"].state()["envelopes"]),
+            "sessions": len(self.twins["stripe"].state()["sessions"]),
+            "invoices": len(self.twins["quickbooks"].state()["Invoice"]),
+        }
+
+
+class Crash(BaseException):
+    """The worker dies here: nothing after this line runs, and no handler catches it."""
+
+
+class _Sqs:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def send_message(self, QueueUrl: str, MessageBody: str, DelaySeconds: int = 0) -> None:
+        due = self._world.now() + timedelta(seconds=DelaySeconds)
+        self._world.queues[QueueUrl].messages.append(Waiting(MessageBody, visible_at=due))
+
+    def change_message_visibility(self, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int) -> None:
+        number = int(ReceiptHandle.rpartition(":")[2])
+        self._world._in_flight[number].visible_at = self._world.now() + timedelta(seconds=VisibilityTimeout)
+
+
+@contextmanager
+def crashing(port: object, method: str, *, before: bool) -> Iterator[Callable[[], int]]:
+    """The next call of `port.method` kills the worker, before or after the vendor has done the work."""
+    real, calls = getattr(port, method), 0
+
+    def fatal(*args: Any, **kwargs: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls > 1:
+            return real(*args, **kwargs)
+        if not before:
+            real(*args, **kwargs)
+        raise Crash(method)
+
+    with patch.object(port, method, fatal):
+        yield lambda: calls
