@@ -8,19 +8,8 @@ from local.twins.server import Json
 
 TRANSACTION_LIFE = timedelta(days=7)
 DEFAULT_COUNT = 1_000
-PARAMETERS = frozenset(
-    {
-        "count",
-        "custom_field",
-        "envelope_ids",
-        "from_date",
-        "include",
-        "start_position",
-        "status",
-        "to_date",
-        "transaction_ids",
-    }
-)
+FILTERS = frozenset({"transaction_ids", "envelope_ids", "custom_field", "status", "from_date", "to_date"})
+PARAMETERS = FILTERS | {"count", "include", "start_position"}
 
 
 def envelopes_asked_for(envelopes: Iterable[Envelope], asked: Mapping[str, str], now: datetime) -> list[Envelope]:
@@ -35,7 +24,7 @@ def envelopes_asked_for(envelopes: Iterable[Envelope], asked: Mapping[str, str],
             "Query parameter 'from_date' must be set to a valid DateTime, or 'envelope_ids' or "
             "'transaction_ids' must be specified."
         )
-    filters = {name: _filter(name, asked[name], now) for name in asked.keys() & _FILTERS}
+    filters = {name: _filter(name, asked[name], now) for name in asked.keys() & FILTERS}
     return [envelope for envelope in envelopes if all(passes(envelope) for passes in filters.values())]
 
 
@@ -60,9 +49,6 @@ def page(
             {"envelopeId": row.id, "status": row.status, "transactionId": row.transaction_id} for row in shown
         ]
     return answer
-
-
-_FILTERS = frozenset({"transaction_ids", "envelope_ids", "custom_field", "status", "from_date", "to_date"})
 
 
 def _filter(name: str, given: str, now: datetime) -> Callable[[Envelope], bool]:

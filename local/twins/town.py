@@ -16,9 +16,7 @@ EVENTS = Path(__file__).resolve().parents[2] / "events"
 
 def build_town(api_url: str, vendors: dict[str, dict[str, Any]]) -> dict[str, Twin]:
     """Twins by name, with their webhooks pointed at `api_url`; `vendors` is their half of the secrets."""
-    crm, sign, pay, books, n8n = (
-        vendors[name] for name in ("salesforce", "docusign", "stripe", "quickbooks", "n8n")
-    )
+    crm, sign, pay, books, n8n = (vendors[name] for name in ("salesforce", "docusign", "stripe", "quickbooks", "n8n"))
     salesforce = SalesforceTwin(
         consumer_key=crm["consumer_key"],
         public_key_pem=crm["public_key"],

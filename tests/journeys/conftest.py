@@ -10,6 +10,7 @@ from tests.journeys.world import World
 
 
 @pytest.fixture
-def world() -> Iterator[World]:
+def world(table_name: str) -> Iterator[World]:
+    assert table_name
     with World() as fresh:
         yield fresh

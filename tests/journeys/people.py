@@ -29,7 +29,11 @@ def answer_approvals(world: World) -> int:
         if record["Status__c"] == "Pending" and not record.get("Decision__c")
     ]
     for record in pending:
-        decision = {"approval_key": record["Approval_Key__c"], "decision": "Approve", "user_id": APPROVERS[record["Step__c"]]}
+        decision = {
+            "approval_key": record["Approval_Key__c"],
+            "decision": "Approve",
+            "user_id": APPROVERS[record["Step__c"]],
+        }
         world.twins["salesforce"].act("decide", decision)
     return len(pending)
 

@@ -1,31 +1,265 @@
-"""The main job, in one process: from a submitted quote to an invoice that is posted once."""
+"""The main job, in one process: from a submitted quote to an invoice that is posted once, whatever goes wrong."""
 
 from __future__ import annotations
 
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from dealdesk.domain.chain import first_break
 from tests.journeys.people import BLOCKED, DEALS, NEEDS_BOTH, PASSES, everybody_acts, submit
-from tests.journeys.world import World
+from tests.journeys.world import World, crashing
 
 ONE_EACH = {"envelopes": 2, "sessions": 2, "invoices": 2}
+THE_END = ["closed", "closed", "evaluated"]
 
 
-def run_to_the_end(world: World, *, deliveries: int = 1, redeliveries: int = 1) -> None:
-    """Everybody acts and every webhook arrives, until nothing moves any more."""
-    for _ in range(deliveries):
-        assert world.post(submit(world))["statusCode"] == 200
+def run_to_the_end(world: World, *, deliveries: int = 1, redeliveries: int = 1, shuffle: int | None = None) -> None:
+    """Everybody acts and every webhook arrives `deliveries` times, until nothing moves any more."""
+    dice = random.Random(shuffle)
+    letters = [submit(world)] * deliveries
     for _ in range(20):
+        if shuffle is not None:
+            dice.shuffle(letters)
+        for letter in letters:
+            assert world.post(letter)["statusCode"] in (200, 202)
         world.settle(times=redeliveries)
         acted = everybody_acts(world)
-        letters = world.take_mail()
-        for letter in letters:
-            for _ in range(deliveries):
-                assert world.post(letter)["statusCode"] in (200, 202)
+        letters = world.take_mail() * deliveries
         if not acted and not letters:
             return
     raise AssertionError("the journey does not end")
 
 
+def stages(world: World) -> list[str]:
+    return [world.deal(deal_id)["stage"] for deal_id in DEALS]
+
+
+def events_of(world: World, deal_id: str) -> list[str]:
+    _, timeline = world.rest("GET", f"/deals/{deal_id}/timeline", user="person-auditor", role="auditor")
+    assert timeline["complete"]
+    return [event["type"] for event in timeline["events"]]
+
+
 def test_two_deals_are_posted_once_and_the_third_stops_at_the_guardrails(world: World) -> None:
     run_to_the_end(world)
 
-    assert [world.deal(deal_id)["stage"] for deal_id in DEALS] == ["closed", "closed", "evaluated"]
+    assert stages(world) == THE_END
     assert world.effects() == ONE_EACH
+
+
+def test_the_deal_within_the_guardrails_asks_nobody(world: World) -> None:
+    run_to_the_end(world)
+
+    assert "approval.requested" not in events_of(world, PASSES)
+    assert world.deal(PASSES)["payments"][0]["amount_minor"] == 1_020_000
+
+
+def test_the_deal_beyond_two_soft_limits_asks_finance_and_then_the_executive(world: World) -> None:
+    run_to_the_end(world)
+
+    grants = [e for e in world.published if e["type"] == "approval.granted" and e["deal_id"] == NEEDS_BOTH]
+    assert [grant["data"]["step"] for grant in grants] == ["finance", "executive"]
+
+
+def test_the_blocked_deal_tells_the_rep_in_the_crm_what_would_pass(world: World) -> None:
+    run_to_the_end(world)
+
+    shown = world.mirrored(BLOCKED)
+    assert shown["Outcome__c"] == "blocked"
+    assert "exceeds the 20.00% allowed for risk tier medium" in shown["Reasons__c"]
+    assert "20.00%" in shown["What_Would_Pass__c"]
+
+
+def test_the_crm_shows_the_end_of_a_deal(world: World) -> None:
+    run_to_the_end(world)
+
+    shown = world.mirrored(PASSES)
+    assert (shown["Stage__c"], shown["Payment_Status__c"], shown["Invoice_Status__c"]) == ("closed", "SUCCEEDED", "POSTED")
+
+
+def test_n8n_hears_every_step_once_and_in_an_order_that_it_can_restore(world: World) -> None:
+    run_to_the_end(world)
+
+    state = world.twins["n8n"].state()
+    told = [event for event in state["events"] if event["deal_id"] == PASSES]
+    sequences = sorted(event["sequence"] for event in told)
+    assert state["received"] == state["distinct"]
+    assert len(sequences) == len(set(sequences))
+    assert {"deal.received", "document.completed", "payment.succeeded", "invoice.posted", "deal.closed"} <= {
+        event["type"] for event in told
+    }
+
+
+def test_everything_delivered_twice_ends_the_same_with_the_same_effects(world: World) -> None:
+    run_to_the_end(world, deliveries=2, redeliveries=2)
+
+    assert stages(world) == THE_END
+    assert world.effects() == ONE_EACH
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_webhooks_in_a_shuffled_order_end_the_same_with_the_same_effects(world: World, seed: int) -> None:
+    run_to_the_end(world, deliveries=2, shuffle=seed)
+
+    assert stages(world) == THE_END
+    assert world.effects() == ONE_EACH
+
+
+CALLS = [
+    ("read_crm", "crm", "read_quote"),
+    ("read_crm", "crm", "read_answer"),
+    ("request_signature", "signatures", "send"),
+    ("request_payment", "payments", "create_link"),
+    ("post_invoice", "ledger", "post"),
+    ("mirror_to_crm", "crm", "mirror"),
+    ("notify_n8n", "notifier", "notify"),
+]
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the call", "after the call"])
+@pytest.mark.parametrize(("function", "port", "method"), CALLS)
+def test_a_worker_that_dies_around_a_call_leaves_one_effect(
+    world: World, function: str, port: str, method: str, before: bool
+) -> None:
+    adapter = world.port(function, port)
+
+    with crashing(type(adapter), method, before=before) as calls:
+        run_to_the_end(world)
+
+    assert calls() > 1
+    assert stages(world) == THE_END
+    assert world.effects() == ONE_EACH
+
+
+@pytest.mark.parametrize(
+    ("twin", "match"),
+    [
+        ("salesforce", "GET /services/data"),
+        ("docusign", "POST /restapi"),
+        ("stripe", "POST /v1/checkout/sessions"),
+        ("quickbooks", "POST /v3/company/310687/invoice"),
+        ("n8n", "POST /webhook"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["status", "timeout", "drop_answer"])
+def test_a_vendor_that_fails_or_loses_its_answer_is_asked_again_with_one_effect(
+    world: World, twin: str, match: str, kind: Any
+) -> None:
+    world.fail(twin, match=match, kind=kind, times=2)
+
+    run_to_the_end(world)
+
+    assert stages(world) == THE_END
+    assert world.effects() == ONE_EACH
+
+
+@pytest.mark.parametrize("twin", ["salesforce", "docusign", "stripe", "quickbooks"])
+def test_a_vendor_that_says_slow_down_is_given_its_time(world: World, twin: str) -> None:
+    world.fail(twin, match="/", kind="status", status=429, headers={"Retry-After": "30"}, times=3)
+
+    run_to_the_end(world)
+
+    assert stages(world) == THE_END
+    assert world.effects() == ONE_EACH
+
+
+def test_a_deal_whose_webhooks_are_all_lost_is_posted_all_the_same(world: World) -> None:
+    world.twins["salesforce"].act("submit_many", {"opportunity_ids": [deal_id[3:] for deal_id in DEALS]})
+    world.take_mail()
+
+    for _ in range(12):
+        world.invoke("chase_stalled", {})
+        world.settle()
+        everybody_acts(world)
+        world.take_mail()
+        world.sleep(minutes=21)
+
+    assert stages(world) == THE_END
+    assert world.effects() == ONE_EACH
+
+
+def test_the_chase_asks_docusign_no_more_often_than_it_allows(world: World) -> None:
+    world.post(submit(world))
+    world.settle()
+    for _ in range(24):
+        world.invoke("chase_stalled", {})
+        world.settle()
+        world.sleep(minutes=5)
+
+    assert world.twins["docusign"].state()["polls_too_often"] == 0
+
+
+def test_our_own_writes_do_not_call_us_back(world: World) -> None:
+    run_to_the_end(world)
+    received = [event for event in world.published if event["type"] == "deal.received"]
+
+    assert len(received) == len(DEALS)
+
+
+def test_every_history_is_whole_and_folds_to_its_snapshot(world: World) -> None:
+    run_to_the_end(world)
+
+    deals = world.function("read_crm").deals()
+    for deal_id in DEALS:
+        assert first_break(deals.history(deal_id)) is None
+        assert deals.as_of(deal_id) == deals.load(deal_id)
+
+
+def test_terms_edited_after_approval_are_not_sent(world: World) -> None:
+    world.post(submit(world))
+    world.settle()
+    line = next(
+        record
+        for record in world.twins["salesforce"].state()["OpportunityLineItem"]
+        if record["OpportunityId"] == PASSES[3:]
+    )
+    world.twins["salesforce"].act(
+        "edit",
+        {"type": "OpportunityLineItem", "id": line["Id"], "fields": {"UnitPrice": 60.0}, "user_id": "0057F000001repAQAQ"},
+    )
+    world.twins["salesforce"].act("submit", {"opportunity_id": PASSES[3:]})
+    for letter in world.take_mail():
+        world.post(letter)
+    world.settle()
+
+    statuses = [envelope["status"] for envelope in world.twins["docusign"].state()["envelopes"]]
+    assert world.deal(PASSES)["decision"]["outcome"] == "blocked"
+    assert statuses == ["voided"]
+
+
+def test_a_payment_that_expires_is_shown_in_the_crm_and_can_be_asked_again(world: World) -> None:
+    world.post(submit(world))
+    world.settle()
+    everybody_acts(world)
+    for letter in world.take_mail():
+        world.post(letter)
+    world.settle()
+    session = next(s for s in world.twins["stripe"].state()["sessions"] if s["client_reference_id"] == PASSES)
+    world.twins["stripe"].act("expire", {"session_id": session["id"]})
+    for letter in world.take_mail():
+        world.post(letter)
+    world.settle()
+
+    assert world.mirrored(PASSES)["Payment_Status__c"].startswith("FAILED")
+
+    status, payment = world.rest("POST", "/payments/process", {"deal_id": PASSES}, user="person-f", role="finance")
+    assert (status, payment["status"]) == (200, "PENDING")
+    run_to_the_end(world)
+    assert stages(world) == THE_END
+
+
+def test_a_waiting_lease_ends_by_itself(world: World) -> None:
+    adapter = world.port("request_signature", "signatures")
+    with crashing(type(adapter), "send", before=False):
+        world.post(submit(world))
+        world.settle(patience=timedelta(seconds=5))
+    assert world.deal(PASSES)["stage"] in ("approved", "out_for_signature")
+
+    world.sleep(seconds=40)
+    world.settle()
+
+    assert world.deal(PASSES)["stage"] == "out_for_signature"
+    assert world.effects()["envelopes"] == 1

@@ -1,4 +1,4 @@
-"""The whole desk in one process: real handlers, the table in memory, real twins on loopback, a clock that can jump.
+"""The whole desk in one process: real handlers, a real table, real twins on loopback, a clock that can jump.
 
 What AWS does in between (stream, rules, queues, redelivery) is done here, by the rules of template.yaml itself.
 """
@@ -21,17 +21,16 @@ from typing import Any
 from unittest.mock import patch
 
 import boto3
-from moto import mock_aws
 
 from dealdesk.edge import aws, clock, secrets
 from local.build import read_template
 from local.tokens import local_secrets, what_vendors_know
-from local.twins.server import RunningTwin, Twin, serve
+from local.twins.server import Fault, RunningTwin, Twin, serve
 from local.twins.town import build_town
+from tests.table import TABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 API = "https://desk.test"
-TABLE = "dealdesk-test"
 MOST_RECEIVES = 12
 
 
@@ -92,22 +91,11 @@ class World:
     # -- starting and stopping
 
     def __enter__(self) -> World:
-        self._environment = patch.dict(
-            os.environ,
-            {
-                "AWS_ACCESS_KEY_ID": "test",
-                "AWS_SECRET_ACCESS_KEY": "test",
-                "AWS_DEFAULT_REGION": "us-east-1",
-                "AWS_REGION": "us-east-1",
-                "POWERTOOLS_TRACE_DISABLED": "true",
-            },
-        )
+        self._environment = patch.dict(os.environ, {"POWERTOOLS_TRACE_DISABLED": "true"})
         self._environment.start()
-        self._moto = mock_aws()
-        self._moto.start()
         self._clock = patch.object(clock, "now", self.now)
         self._clock.start()
-        self._make_table()
+        self._dynamodb = boto3.client("dynamodb")
         self._make_secrets()
         self.queues = {name: Queue(name) for name, r in self.template.items() if self._is_work_queue(name, r)}
         aws.clients.update(events=SimpleNamespace(put_events=self._put_events), sqs=_Sqs(self))
@@ -119,7 +107,6 @@ class World:
         aws.clients.clear()
         secrets.forget()
         self._clock.stop()
-        self._moto.stop()
         self._environment.stop()
 
     def now(self) -> datetime:
@@ -133,19 +120,15 @@ class World:
     def _is_work_queue(self, name: str, resource: dict[str, Any]) -> bool:
         return resource["Type"] == "AWS::SQS::Queue" and "RedrivePolicy" in resource["Properties"]
 
-    def _make_table(self) -> None:
-        wanted = self.template["Table"]["Properties"]
-        shape = {key: wanted[key] for key in ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")}
-        boto3.client("dynamodb").create_table(TableName=TABLE, BillingMode="PAY_PER_REQUEST", **shape)
-
     def _make_secrets(self) -> None:
         folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"dealdesk-{os.getpid()}-{threading.get_ident()}"
         folder.mkdir(exist_ok=True)
         self.jwt_key = folder / "jwt_key.pem"
         self.secrets = local_secrets(self.jwt_key)
-        store = boto3.client("secretsmanager")
-        for name, content in self.secrets.items():
-            store.create_secret(Name=f"dealdesk/test/{name}", SecretString=json.dumps(content))
+        stored = {f"dealdesk/test/{name}": json.dumps(content) for name, content in self.secrets.items()}
+        aws.clients["secretsmanager"] = SimpleNamespace(
+            get_secret_value=lambda SecretId: {"SecretString": stored[SecretId]}
+        )
         self.twins = build_town(API, what_vendors_know(self.secrets))
         for twin in self.twins.values():
             twin.webhooks = Mailbox()  # type: ignore[assignment]
@@ -205,12 +188,25 @@ class World:
         with patch.dict(os.environ, self._environment_of(resource)):
             return self.function(folder).handler(event, SimpleNamespace(aws_request_id="test"))
 
+    def port(self, folder: str, name: str) -> Any:
+        """The adapter that this function would use, to be tampered with."""
+        resource = self.template[f"{''.join(part.title() for part in folder.split('_'))}Function"]
+        with patch.dict(os.environ, self._environment_of(resource)):
+            return getattr(self.function(folder), name)()
+
+    def fail(self, twin: str, **fault: Any) -> None:
+        self.twins[twin].faults.append(Fault(**fault))
+
     # -- stream, bus, queues
 
     def _put_events(self, Entries: list[dict[str, Any]]) -> dict[str, Any]:
         for entry in Entries:
             self.published.append(json.loads(entry["Detail"]))
-            message = {"source": entry["Source"], "detail-type": entry["DetailType"], "detail": json.loads(entry["Detail"])}
+            message = {
+                "source": entry["Source"],
+                "detail-type": entry["DetailType"],
+                "detail": json.loads(entry["Detail"]),
+            }
             for resource in self.template.values():
                 if resource["Type"] != "AWS::Events::Rule":
                     continue
@@ -222,13 +218,16 @@ class World:
 
     def relay(self, *, times: int = 1) -> int:
         """Hands the new event rows to the relay, as the table's stream would; more than once if told so."""
-        rows = boto3.client("dynamodb").scan(TableName=TABLE, ConsistentRead=True)["Items"]
+        rows = self._dynamodb.scan(TableName=TABLE, ConsistentRead=True)["Items"]
         fresh = [
-            row for row in rows if row["sk"]["S"].startswith("EVENT#") and (row["pk"]["S"], row["sk"]["S"]) not in self._relayed
+            row
+            for row in rows
+            if row["sk"]["S"].startswith("EVENT#") and (row["pk"]["S"], row["sk"]["S"]) not in self._relayed
         ]
         fresh.sort(key=lambda row: (row["occurred_at"]["S"], row["pk"]["S"], row["sk"]["S"]))
         records = [
-            {"eventName": "INSERT", "dynamodb": {"Keys": {"pk": row["pk"], "sk": row["sk"]}, "NewImage": row}} for row in fresh
+            {"eventName": "INSERT", "dynamodb": {"Keys": {"pk": row["pk"], "sk": row["sk"]}, "NewImage": row}}
+            for row in fresh
         ]
         for _ in range(times if records else 0):
             self.invoke("relay_events", {"Records": records})
@@ -355,7 +354,10 @@ class World:
         }
         answer = self.invoke("rest", event)
         text = answer["body"]
-        kind = answer.get("headers", {}).get("Content-Type") or answer.get("multiValueHeaders", {}).get("Content-Type", [""])[0]
+        kind = (
+            answer.get("headers", {}).get("Content-Type")
+            or answer.get("multiValueHeaders", {}).get("Content-Type", [""])[0]
+        )
         return answer["statusCode"], json.loads(text) if "json" in kind else text
 
     # -- looking

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from pynamodb.connection import Connection
 from pynamodb.constants import ALL_OLD
 from pynamodb.exceptions import GetError, PynamoDBException, QueryError, TransactWriteError
 from pynamodb.transactions import TransactWrite
@@ -43,7 +42,6 @@ class DynamoDeals:
 
     def __init__(self, table_name: str, silent_after_seconds: int) -> None:
         self._row = bound_to(table_name)
-        self._connection = Connection(connect_timeout_seconds=2, read_timeout_seconds=5, max_retry_attempts=2)
         self._silent_after = timedelta(seconds=silent_after_seconds)
 
     def load(self, deal_id: str, cause: Cause | None = None, *, or_new: bool = False) -> Deal:
@@ -112,9 +110,11 @@ class DynamoDeals:
         unmoved = row.pk.does_not_exist() if seen_version == 0 else row.version == seen_version
         # One token for all attempts: if the answer to the first was lost, the second is the same transaction.
         token = str(uuid.uuid4())
+        # The model's own connection: a second one would be a second client to build in every cold start.
+        connection = row._get_connection().connection
         for attempt in range(ATTEMPTS):
             try:
-                with TransactWrite(connection=self._connection, client_request_token=token) as transaction:
+                with TransactWrite(connection=connection, client_request_token=token) as transaction:
                     transaction.save(claim, condition=row.pk.does_not_exist(), return_values=ALL_OLD)
                     if snapshot is not None:
                         transaction.save(snapshot, condition=unmoved)

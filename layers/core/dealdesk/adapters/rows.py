@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import ClassVar
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
@@ -64,8 +65,9 @@ class Row(Model):
     by_due = ByDue()
 
 
+@cache
 def bound_to(table_name: str) -> type[Row]:
-    """The row class for one table; the name is given here, never read from the environment at import."""
+    """The row class for one table, with one connection a process; the name is never read from the environment."""
 
     class BoundRow(Row):
         class Meta(Row.Meta):

@@ -1,0 +1,137 @@
+# Needs Python 3.11 or newer and make. `make` alone lists the targets.
+
+PYTHON ?= python3
+STAGE ?= dev
+PLATFORM ?= aarch64-manylinux2014
+UV_VERSION := 0.13.9
+SAM_VERSION := 1.170.0
+# The Python of AWS, as template.yaml names it; it need not be installed here.
+TARGET_PYTHON := 3.13
+
+ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+BIN := .venv/bin
+UV := $(ROOT)/$(BIN)/uv
+LOCKED := pyproject.toml uv.lock
+SAM = $(UV) tool run --from aws-sam-cli==$(SAM_VERSION) sam
+EXPORT = $(UV) export --quiet --frozen --no-annotate --no-header --no-emit-project
+GROUPS = $(shell sed -n 's/^\([a-z0-9_]*\) = \[.*/\1/p' pyproject.toml | sort)
+SHIPPING = $(filter $(notdir $(wildcard functions/*)),$(GROUPS))
+# One run for all of these; `live` needs a running system, `bench` is `make bench`.
+REST_OF_TESTS = $(filter-out tests/unit tests/architecture tests/live tests/bench,\
+  $(sort $(patsubst %/,%,$(dir $(wildcard tests/*/test_*.py tests/*/*/test_*.py)))))
+
+export UV_PYTHON_DOWNLOADS := never
+export SAM_CLI_TELEMETRY := 0
+export AWS_DEFAULT_REGION ?= us-east-1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup check test demo up down bench build deploy validate clean \
+  check-format check-lint check-types check-template check-tests live
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.lint ## make .venv with everything that is locked
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "error: Python 3.11 or newer is needed, $(PYTHON) is $$($(PYTHON) --version 2>&1); name another: make setup PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || \
+	  { echo "error: $(PYTHON) cannot make a venv; install its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+# Running the system needs less than checking it.
+.venv/.local: $(LOCKED) | $(BIN)/uv
+	@$(UV) sync --quiet --frozen --inexact --python $(BIN)/python
+	@touch $@
+
+.venv/.lint: $(LOCKED) | $(BIN)/uv
+	@$(UV) sync --quiet --frozen --inexact --group lint --python $(BIN)/python
+	@touch $@ .venv/.local
+
+check: .venv/.lint ## format, lint, types, unit and architecture tests
+	@$(MAKE) --no-print-directory -j 2 -k -O check-types check-template check-format check-lint check-tests
+
+check-format:
+	@$(BIN)/ruff format --quiet --check . || { $(BIN)/ruff format --check .; exit 1; }
+
+check-lint:
+	@$(BIN)/ruff check --quiet .
+
+# In one run: functions/rest is the only folder whose app.py imports its neighbours, see mypy_path.
+check-types:
+	@$(BIN)/mypy layers/core/dealdesk functions local tests
+
+check-template: .local/template-checked
+
+.local/template-checked: template.yaml uv.lock
+	@$(BIN)/cfn-lint template.yaml
+	@mkdir -p .local && touch $@
+
+check-tests:
+	@$(BIN)/pytest tests/unit tests/architecture -n 2
+
+test: check ## check, and all other tests
+	$(if $(REST_OF_TESTS),@$(BIN)/pytest $(REST_OF_TESTS) -m "not live" -n 2)
+	$(if $(wildcard tests/live/test_*.py),@$(MAKE) --no-print-directory live)
+
+live: .venv/.lint
+	@running=$$(test -e .local/stack.json && echo yes || true); \
+	$(BIN)/python -m local up && { $(BIN)/pytest tests/live -m live; code=$$?; }; \
+	test -n "$$running" || $(BIN)/python -m local down; \
+	exit $${code:-1}
+
+demo: .venv/.local ## the whole way of a deal, on this machine (KEEP=1 leaves it running)
+	@$(BIN)/python -m local demo
+
+up: .venv/.local ## start the system and leave it running
+	@$(BIN)/python -m local up
+
+down: .venv/.local ## stop it
+	@$(BIN)/python -m local down
+
+bench: .venv/.lint ## measure; writes .local/bench.json
+	@$(BIN)/python -m tests.bench
+
+validate: .venv/.lint ## let SAM read the template
+	@$(SAM) validate --lint --template template.yaml
+
+# Everything that is shipped comes from uv.lock, with hashes; the runtime brings boto3 itself.
+build: .venv/.local ## build for AWS into .aws-sam
+	@mkdir -p layers/deps
+	@left_out=$$($(BIN)/python -c 'from local.build import IN_THE_RUNTIME as brings; print(*(f"--no-emit-package {name}" for name in brings))'); \
+	$(EXPORT) --no-default-groups $$left_out --output-file layers/deps/requirements.txt >/dev/null; \
+	for group in $(SHIPPING); do \
+	  $(EXPORT) --only-group $$group $$left_out --output-file functions/$$group/requirements.txt >/dev/null || exit 1; \
+	done
+	@MAKEFLAGS=s $(SAM) build --parallel
+	@if python$(TARGET_PYTHON) -c "" 2>/dev/null; then \
+	  python$(TARGET_PYTHON) -m compileall -q --invalidation-mode unchecked-hash .aws-sam/build && echo "compiled by python$(TARGET_PYTHON)"; \
+	else \
+	  echo "note: without python$(TARGET_PYTHON) on this machine the build ships no bytecode, and cold starts compile it each time"; \
+	fi
+
+# SAM calls these in a copy of the source folder (template.yaml: BuildMethod makefile). Its own Python builder
+# wants the interpreter of the target to be installed, this one does not.
+build-%Function:
+	cp *.py "$(ARTIFACTS_DIR)"
+	$(call install,$(ARTIFACTS_DIR))
+
+build-CoreLayer:
+	mkdir -p "$(ARTIFACTS_DIR)/python"
+	tar --exclude __pycache__ -cf - dealdesk | tar -xf - -C "$(ARTIFACTS_DIR)/python"
+
+build-DepsLayer:
+	mkdir -p "$(ARTIFACTS_DIR)/python"
+	$(call install,$(ARTIFACTS_DIR)/python)
+
+install = test ! -e requirements.txt || $(UV) pip install --quiet --no-config --require-hashes --no-deps --only-binary :all: \
+  --python-platform $(PLATFORM) --python-version $(TARGET_PYTHON) --requirements requirements.txt --target "$(1)"
+
+deploy: build ## build and deploy to a real account: make deploy STAGE=dev
+	@$(SAM) deploy --config-env $(STAGE)
+
+clean: ## remove what was made, but not .venv
+	@test ! -e .local/stack.json || $(BIN)/python -m local down
+	@rm -rf .local .aws-sam .mypy_cache .ruff_cache .pytest_cache .hypothesis functions/*/requirements.txt layers/deps
+	@find . -name __pycache__ -not -path "./.venv/*" -prune -exec rm -rf {} +

@@ -1,0 +1,121 @@
+"""A function ships what it imports and imports what it ships; a webhook function ships no vendor's SDK.
+
+The Python that runs the functions locally has every package installed, which would hide one that is missing on AWS.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from functools import cache
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.build import IN_THE_RUNTIME
+from tests.architecture.sources import CORE, FUNCTIONS, ROOT, function_modules, imports, reach, third_party
+
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+GROUPS: dict[str, list[Any]] = PYPROJECT["dependency-groups"]
+LAYER = ["--no-default-groups"]
+WEBHOOKS = [name for name in FUNCTIONS if name.startswith("receive_")]
+NO_SDK = {"defusedxml"}  # a parser, not a vendor's
+
+# Imports `app` where a package that is not shipped does not exist, and prints the packages that came along.
+CHILD = """
+import json, sys
+from importlib.abc import MetaPathFinder
+shipped = set(json.loads(sys.argv[1]))
+class OnlyShipped(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if "." not in name and name not in shipped and name not in sys.stdlib_module_names:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, OnlyShipped())
+import app
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@cache
+def exported(*which: str) -> frozenset[str]:
+    """The distributions that the lock gives for a group, or for the layer of dependencies."""
+    uv = Path(sys.executable).with_name("uv")
+    flags = ["--quiet", "--frozen", "--no-hashes", "--no-annotate", "--no-header", "--no-emit-project"]
+    command = [str(uv), "export", *flags, *which]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = [line for line in done.stdout.splitlines() if line and not line.startswith((" ", "#", "-"))]
+    return frozenset(normal(re.split(r"[ =;\[]", line, maxsplit=1)[0]) for line in lines)
+
+
+def shipped(function: str) -> frozenset[str]:
+    own = exported("--only-group", function) if function in GROUPS else frozenset()
+    return own | exported(*LAYER) | frozenset(map(normal, IN_THE_RUNTIME))
+
+
+def distributions(package: str) -> set[str]:
+    return {normal(name) for name in packages_distributions().get(package, [])}
+
+
+def importable(function: str) -> list[str]:
+    installed = packages_distributions()
+    packages = {name for name, homes in installed.items() if {normal(home) for home in homes} & shipped(function)}
+    return sorted(packages | {"dealdesk"} | set(function_modules(function)))
+
+
+@cache
+def imported(function: str) -> frozenset[str]:
+    """The packages in memory after importing the function's app with nothing but what it ships."""
+    path = [str(ROOT / "functions" / function), str(CORE)]
+    environment = {"PYTHONPATH": ":".join(path), "POWERTOOLS_TRACE_DISABLED": "true", "AWS_REGION": "us-east-1"}
+    command = [sys.executable, "-c", CHILD, json.dumps(importable(function))]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr.splitlines()[-1]
+    return frozenset(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_starts_with_nothing_but_what_it_ships(function: str) -> None:
+    assert "app" in imported(function)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_package_that_a_function_may_come_to_import_is_shipped(function: str) -> None:
+    own = frozenset(function_modules(function))
+    wanted = {package for file in reach(function) for package in third_party(imports(file), own)}
+
+    assert {package for package in wanted if not distributions(package) & shipped(function)} == set()
+
+
+@pytest.mark.parametrize("function", sorted(set(FUNCTIONS) & set(GROUPS)))
+def test_a_function_imports_every_package_of_its_group(function: str) -> None:
+    in_group = {normal(re.split(r"[=\[]", requirement, maxsplit=1)[0]) for requirement in GROUPS[function]}
+
+    used = {name for package in imported(function) for name in distributions(package)}
+
+    assert in_group - used == set()
+
+
+@pytest.mark.parametrize("function", WEBHOOKS)
+def test_a_webhook_function_imports_no_vendor_sdk(function: str) -> None:
+    sdks = {name for group in set(FUNCTIONS) & set(GROUPS) for name in exported("--only-group", group)}
+    sdks -= exported(*LAYER) | set(map(normal, IN_THE_RUNTIME)) | NO_SDK
+
+    used = {name for package in imported(function) for name in distributions(package)}
+
+    assert sdks & used == set()
+
+
+def test_every_group_of_a_function_belongs_to_a_function() -> None:
+    shared = {"functions", "local", "test", "lint"}
+
+    assert set(GROUPS) - shared <= set(FUNCTIONS)
+    assert {entry["include-group"] for entry in GROUPS["functions"]} == set(GROUPS) - shared
