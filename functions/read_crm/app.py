@@ -13,7 +13,7 @@ from dealdesk.adapters.dynamo_people import DynamoPeople
 from dealdesk.adapters.salesforce import SalesforceCrm
 from dealdesk.adapters.shipped_policies import ShippedPolicies
 from dealdesk.contracts.bus import BusEvent
-from dealdesk.contracts.salesforce import deal_id_of
+from dealdesk.contracts.salesforce_ids import deal_id_of
 from dealdesk.edge import clock, secrets, settings, telemetry
 from dealdesk.edge.reactions import Message, QueueSettings, Silence, Sweep, react
 from dealdesk.errors import Malformed

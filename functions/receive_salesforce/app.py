@@ -12,6 +12,7 @@ import msgspec
 from dealdesk.adapters.dynamo_deals import DynamoDeals
 from dealdesk.adapters.sqs_parking import SqsParking
 from dealdesk.contracts import salesforce
+from dealdesk.contracts.salesforce_ids import deal_id_of, long_id, person_id_of, same_id
 from dealdesk.domain.events import CrmRecord
 from dealdesk.edge import answers, clock, proofs, secrets, settings, telemetry, webhooks
 from dealdesk.errors import AlreadyHandled, DealUnknown, Forbidden, Malformed, Refusal
@@ -68,19 +69,19 @@ def _verified(event: dict[str, Any], secret: Secret) -> salesforce.OutboundMessa
         raise Forbidden("the path of this address is not the desk's")
     webhooks.require_content_type(webhooks.headers_of(event), "text/xml", "application/xml", "application/soap+xml")
     message = salesforce.parse_outbound(webhooks.body_of(event))
-    if not any(salesforce.same_id(message.organization_id, known) for known in secret.organization_ids):
+    if not any(same_id(message.organization_id, known) for known in secret.organization_ids):
         raise Forbidden(f"organisation {message.organization_id} is not one of the desk's")
     return message
 
 
 def _note(notification: salesforce.Notification, secret: Secret, now: datetime) -> None:
-    cause = Cause("salesforce", salesforce.long_id(notification.id))
-    if salesforce.same_id(notification.fields.get("LastModifiedById", ""), secret.integration_user_id):
+    cause = Cause("salesforce", long_id(notification.id))
+    if same_id(notification.fields.get("LastModifiedById", ""), secret.integration_user_id):
         telemetry.said("own write came back and changed nothing", cause=str(cause))
         return
     match notification.object_type:
         case "Opportunity":
-            deal_id = salesforce.deal_id_of(notification.record_id)
+            deal_id = deal_id_of(notification.record_id)
         case "Deal_Desk_Approval__c":
             deal_id = _field(notification, "Deal_Id__c")
         case other:
@@ -126,4 +127,4 @@ def _field(notification: salesforce.Notification, name: str) -> str:
 
 def _editor(notification: salesforce.Notification) -> str | None:
     user = notification.fields.get("LastModifiedById")
-    return salesforce.person_id_of(user) if user else None
+    return person_id_of(user) if user else None

@@ -21,7 +21,7 @@ from dealdesk.adapters.dynamo_index import DynamoDealIndex
 from dealdesk.adapters.dynamo_people import DynamoPeople
 from dealdesk.adapters.shipped_policies import ShippedPolicies
 from dealdesk.contracts import rest
-from dealdesk.contracts.salesforce import deal_id_of, long_id
+from dealdesk.contracts.salesforce_ids import deal_id_of, long_id
 from dealdesk.domain import invoices
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.events import CrmRecord, Event

@@ -70,4 +70,4 @@ class N8nTwin(Twin):
         timestamp = request.headers.get("X-DealDesk-Timestamp", "")
         given = request.headers.get("X-DealDesk-Signature", "")
         expected = n8n_signature(self.secret, timestamp, request.get_data())
-        return  hmac.compare_digest(expected.encode(), given.encode())
+        return timestamp.isdigit() and hmac.compare_digest(expected.encode(), given.encode())

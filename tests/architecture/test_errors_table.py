@@ -11,7 +11,7 @@ KINDS = {kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issu
 
 
 def test_every_error_has_a_row_in_the_table_of_answers() -> None:
-    assert KINDS == set(REPLIES)
+    assert set(REPLIES) == KINDS
 
 
 def test_every_error_is_drawn_in_the_tree() -> None:

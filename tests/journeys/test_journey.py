@@ -77,14 +77,18 @@ def test_the_crm_shows_the_end_of_a_deal(world: World) -> None:
     run_to_the_end(world)
 
     shown = world.mirrored(PASSES)
-    assert (shown["Stage__c"], shown["Payment_Status__c"], shown["Invoice_Status__c"]) == ("closed", "SUCCEEDED", "POSTED")
+    assert (shown["Stage__c"], shown["Payment_Status__c"], shown["Invoice_Status__c"]) == (
+        "closed",
+        "SUCCEEDED",
+        "POSTED",
+    )
 
 
 def test_n8n_hears_every_step_once_and_in_an_order_that_it_can_restore(world: World) -> None:
     run_to_the_end(world)
 
     state = world.twins["n8n"].state()
-    told = [event for event in state["events"] if event["deal_id"] == PASSES]
+    told = [event["body"] for event in state["events"] if event["body"]["deal_id"] == PASSES]
     sequences = sorted(event["sequence"] for event in told)
     assert state["received"] == state["distinct"]
     assert len(sequences) == len(set(sequences))
@@ -218,7 +222,12 @@ def test_terms_edited_after_approval_are_not_sent(world: World) -> None:
     )
     world.twins["salesforce"].act(
         "edit",
-        {"type": "OpportunityLineItem", "id": line["Id"], "fields": {"UnitPrice": 60.0}, "user_id": "0057F000001repAQAQ"},
+        {
+            "type": "OpportunityLineItem",
+            "id": line["Id"],
+            "fields": {"UnitPrice": 60.0},
+            "user_id": "0057F000001repAQAQ",
+        },
     )
     world.twins["salesforce"].act("submit", {"opportunity_id": PASSES[3:]})
     for letter in world.take_mail():

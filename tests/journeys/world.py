@@ -21,8 +21,9 @@ from typing import Any
 from unittest.mock import patch
 
 import boto3
+import time_machine
 
-from dealdesk.edge import aws, clock, secrets
+from dealdesk.edge import aws, secrets
 from local.build import read_template
 from local.tokens import local_secrets, what_vendors_know
 from local.twins.server import Fault, RunningTwin, Twin, serve
@@ -79,7 +80,6 @@ class World:
     def __init__(self, **overrides: str) -> None:
         self.template = read_template(ROOT / "template.yaml")["Resources"]
         self.overrides = overrides
-        self.shift = timedelta(0)
         self.twins: dict[str, Twin] = {}
         self.running: list[RunningTwin] = []
         self.queues: dict[str, Queue] = {}
@@ -93,8 +93,8 @@ class World:
     def __enter__(self) -> World:
         self._environment = patch.dict(os.environ, {"POWERTOOLS_TRACE_DISABLED": "true"})
         self._environment.start()
-        self._clock = patch.object(clock, "now", self.now)
-        self._clock.start()
+        self._travel = time_machine.travel(datetime.now(UTC), tick=True)
+        self._clock = self._travel.start()
         self._dynamodb = boto3.client("dynamodb")
         self._make_secrets()
         self.queues = {name: Queue(name) for name, r in self.template.items() if self._is_work_queue(name, r)}
@@ -106,14 +106,14 @@ class World:
             twin.close()
         aws.clients.clear()
         secrets.forget()
-        self._clock.stop()
+        self._travel.stop()
         self._environment.stop()
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + self.shift
+        return datetime.now(UTC)
 
     def sleep(self, **span: float) -> None:
-        self.shift += timedelta(**span)
+        self._clock.shift(timedelta(**span))
 
     # -- AWS
 
@@ -132,7 +132,6 @@ class World:
         self.twins = build_town(API, what_vendors_know(self.secrets))
         for twin in self.twins.values():
             twin.webhooks = Mailbox()  # type: ignore[assignment]
-            twin.clock = self.now
             self.running.append(serve(twin))
 
     def _environment_of(self, function: dict[str, Any]) -> dict[str, str]:
@@ -179,18 +178,18 @@ class World:
             self.modules[folder] = module
         return self.modules[folder]
 
+    def _resource_of(self, folder: str) -> dict[str, Any]:
+        code = f"functions/{folder}"
+        return next(r for r in self.template.values() if r.get("Properties", {}).get("CodeUri") == code)
+
     def invoke(self, folder: str, event: dict[str, Any]) -> Any:
-        resource = next(
-            r
-            for r in self.template.values()
-            if r["Type"] == "AWS::Serverless::Function" and r["Properties"]["CodeUri"] == f"functions/{folder}"
-        )
+        resource = self._resource_of(folder)
         with patch.dict(os.environ, self._environment_of(resource)):
             return self.function(folder).handler(event, SimpleNamespace(aws_request_id="test"))
 
     def port(self, folder: str, name: str) -> Any:
         """The adapter that this function would use, to be tampered with."""
-        resource = self.template[f"{''.join(part.title() for part in folder.split('_'))}Function"]
+        resource = self._resource_of(folder)
         with patch.dict(os.environ, self._environment_of(resource)):
             return getattr(self.function(folder), name)()
 
@@ -286,7 +285,7 @@ class World:
             delayed = [m.visible_at for queue in self.queues.values() for m in queue.messages]
             if not delayed or min(delayed) > latest:
                 return
-            self.shift += max(min(delayed) - self.now(), timedelta(0)) + timedelta(milliseconds=1)
+            self._clock.shift(max(min(delayed) - self.now(), timedelta(0)) + timedelta(milliseconds=1))
 
     # -- the outside world
 

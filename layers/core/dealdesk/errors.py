@@ -16,6 +16,8 @@ Refusal
 │   └── LeaseHeld          another worker is carrying the same intent out right now
 ├── Malformed              the input cannot be read
 │   ├── TooLarge
+│   ├── WrongContentType
+│   ├── PreconditionMissing
 │   └── SignatureRefused   a message whose proof is missing, wrong, stale or from the future
 └── Unavailable            try again: the table, or a vendor, cannot answer now
     ├── TableBusy

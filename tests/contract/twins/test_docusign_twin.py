@@ -421,6 +421,13 @@ def test_every_step_is_told_and_signed(twin: DocuSignTwin, api: EnvelopesApi, re
     assert "transactionId" not in summary
 
 
+def test_nobody_signs_what_was_not_opened(twin: DocuSignTwin, api: EnvelopesApi, receiver: Receiver) -> None:
+    twin.act("complete", {"envelope_id": create(api)})
+
+    told = [message["event"] for message in messages(twin, receiver)]
+    assert told == ["envelope-sent", "envelope-delivered", "envelope-completed"]
+
+
 @pytest.mark.parametrize("name", ["deliver", "complete", "decline", "void", "expire"])
 def test_a_completed_envelope_is_final(twin: DocuSignTwin, api: EnvelopesApi, name: str) -> None:
     envelope_id = create(api)

@@ -71,6 +71,14 @@ def test_what_is_not_signed_is_refused(twin: N8nTwin, changed: dict[str, str]) -
     assert twin.events == []
 
 
+def test_a_time_that_is_no_number_is_refused_however_well_signed(twin: N8nTwin) -> None:
+    signed = n8n_signature(SECRET, "now", b"{}")
+
+    answer = post(twin, b"{}", **{"X-DealDesk-Timestamp": "now", "X-DealDesk-Signature": signed})
+
+    assert answer.status_code == 403
+
+
 def test_an_unknown_path_is_not_found(twin: N8nTwin) -> None:
     answer = requests.post(f"{twin.url}/webhook/other", data=b"{}", timeout=5)
 

@@ -143,7 +143,12 @@ class DocusignSignatures:
 
     def _call(self, call: Callable[[EnvelopesApi], Answer]) -> Answer:
         try:
-            return call(self._signed_in())
+            api = self._signed_in()
+        except (ApiException, urllib3.exceptions.HTTPError) as error:
+            # A rejected sign-in may be a clock, a rotation or a missing consent: nothing about the deal is wrong.
+            raise VendorUnavailable(f"DocuSign refused the sign-in: {_message(error)}") from error
+        try:
+            return call(api)
         except (ApiException, urllib3.exceptions.HTTPError) as error:
             if getattr(error, "status", None) == 401:
                 self._signed_in_until = 0.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import requests
@@ -58,7 +58,11 @@ class QuickbooksTokens:
             free = tokens.leased_until is None or tokens.leased_until < now
             leased = _Tokens(tokens.refresh_token, tokens.access_token, tokens.valid_until, now + LEASE)
             if free and self._write(leased, seen=version):
-                return self._refresh(leased, version + 1)
+                try:
+                    return self._refresh(leased, version + 1)
+                except VendorUnavailable:
+                    self._write(replace(leased, leased_until=None), seen=version + 1)
+                    raise
             time.sleep(WAIT_SECONDS)
         raise VendorUnavailable("QuickBooks' tokens are being renewed by another worker")
 

@@ -26,7 +26,7 @@ from simple_salesforce.exceptions import (
 )
 from simple_salesforce.format import format_soql
 
-from dealdesk.contracts.salesforce import long_id, person_id_of
+from dealdesk.contracts.salesforce_ids import long_id, person_id_of
 from dealdesk.domain.money import parse_decimal
 from dealdesk.domain.quote import Billing, ChargeType, Customer, InvalidQuote, Line, Quote, Risk
 from dealdesk.errors import VendorRefused, VendorUnavailable

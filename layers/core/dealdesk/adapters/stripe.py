@@ -17,6 +17,7 @@ from dealdesk.ports import PaymentLink, PaymentState
 
 TIMEOUT_SECONDS = 8
 KEY_LIMIT = 255
+KEYS_A_FACT = 5
 # Stripe allows 30 minutes to 24 hours; a little less than a day keeps clear of its own clock.
 LINK_LIVES = timedelta(hours=23, minutes=30)
 
@@ -53,8 +54,18 @@ class StripePayments:
             "success_url": f"{self._return_url}/paid",
             "cancel_url": f"{self._return_url}/unpaid",
         }
-        session = self._call(lambda c: c.v1.checkout.sessions.create(params, {"idempotency_key": key[:KEY_LIMIT]}))
-        return _link(session)
+        intent = deal.intent(key)
+        for number in range(1, KEYS_A_FACT + 1):
+            options: stripe.RequestOptions = {"idempotency_key": key if number == 1 else f"{key}#{number}"}
+            try:
+                return _link(self._client.v1.checkout.sessions.create(params, options))
+            except stripe.StripeError as error:
+                if not _is_spent(error):
+                    raise translated(error) from error
+            made = self.look_up(key, payment_id, intent.opened_at if intent else now)
+            if made:
+                return made
+        raise VendorUnavailable("Stripe keeps failing on this payment")
 
     def look_up(self, key: str, payment_id: str, opened_at: datetime) -> PaymentLink | None:
         """The session that carries our payment id. Stripe forgets keys after a day, its objects it keeps."""
@@ -100,6 +111,15 @@ def translated(error: stripe.StripeError) -> VendorUnavailable | VendorRefused:
             retry_after_seconds=_retry_after(error),
         )
     return VendorRefused(f"Stripe refused: {error.code or type(error).__name__} {error.user_message or ''}".rstrip())
+
+
+def _is_spent(error: stripe.StripeError) -> bool:
+    """Stripe keeps a 500 under its key and gives it again for a day: that key will never make anything.
+
+    Only then, and after a look-up has shown that nothing was made, the fact's next key may be used.
+    """
+    replayed = str((error.headers or {}).get("idempotent-replayed", "")).lower() == "true"
+    return replayed and isinstance(error, stripe.APIError)
 
 
 def _retry_after(error: stripe.StripeError) -> int | None:

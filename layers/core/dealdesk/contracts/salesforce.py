@@ -5,7 +5,6 @@ Source: Salesforce, "Outbound Messaging Notifications" and its WSDL.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from xml.etree.ElementTree import Element, ParseError
@@ -14,13 +13,12 @@ from xml.sax.saxutils import escape
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
+from dealdesk.contracts.salesforce_ids import ID, long_id
 from dealdesk.errors import Malformed
 
 _OUTBOUND = "{http://soap.sforce.com/2005/09/outbound}"
 _SOAP = "{http://schemas.xmlsoap.org/soap/envelope/}"
 _TYPE = "{http://www.w3.org/2001/XMLSchema-instance}type"
-_ID = re.compile(r"[a-zA-Z0-9]{15}(?:[a-zA-Z0-9]{3})?")
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 MOST_NOTIFICATIONS = 100
 
 
@@ -70,32 +68,6 @@ def parse_outbound(body: bytes) -> OutboundMessage:
     return OutboundMessage(_salesforce_id(message, "OrganizationId"), notifications)
 
 
-def same_id(left: str, right: str) -> bool:
-    """The 15- and the 18-character form of an id are the same record."""
-    return left[:15] == right[:15] and len(left) >= 15 and len(right) >= 15
-
-
-def long_id(record_id: str) -> str:
-    """The 18-character form: case-safe, with three letters that spell which of the others are capitals."""
-    if not _ID.fullmatch(record_id):
-        raise Malformed(f"{record_id[:40]!r} is no Salesforce id; it has 15 or 18 letters and digits")
-    short = record_id[:15]
-    suffix = ""
-    for start in (0, 5, 10):
-        bits = sum(1 << place for place, letter in enumerate(short[start : start + 5]) if letter.isupper())
-        suffix += _LETTERS[bits]
-    return short + suffix
-
-
-def deal_id_of(record_id: str) -> str:
-    """The deal of a CRM record: derived, so that two messages about one quote cannot make two deals."""
-    return f"sf-{long_id(record_id)}"
-
-
-def person_id_of(user_id: str) -> str:
-    return f"person-sf-{long_id(user_id)}"
-
-
 def acknowledgement(accepted: bool) -> str:
     return _envelope(
         '<notificationsResponse xmlns="http://soap.sforce.com/2005/09/outbound">'
@@ -125,13 +97,13 @@ def _notification(element: Element) -> Notification:
     object_type = (record.get(_TYPE) or "").rpartition(":")[2]
     fields = {child.tag.rpartition("}")[2]: (child.text or "").strip() for child in record}
     record_id = fields.get("Id", "")
-    if not object_type or not _ID.fullmatch(record_id):
+    if not object_type or not ID.fullmatch(record_id):
         raise Malformed("a notification's sObject needs an xsi:type and an Id of 15 or 18 letters and digits")
     return Notification(_salesforce_id(element, "Id"), object_type, long_id(record_id), fields)
 
 
 def _salesforce_id(parent: Element, name: str) -> str:
     text = (parent.findtext(f"{_OUTBOUND}{name}") or "").strip()
-    if not _ID.fullmatch(text):
+    if not ID.fullmatch(text):
         raise Malformed(f"{name} is no Salesforce id of 15 or 18 letters and digits")
     return text
