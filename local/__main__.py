@@ -1,6 +1,7 @@
 """`python -m local`: start and stop the whole system on this machine, and look into it."""
 
 import argparse
+import os
 import signal
 import sys
 import time
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from local import show, stack
+from local.demo import Demo
 from local.stack import Stack, StackFailed
 
 
@@ -35,6 +37,8 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--enforce-iam", action="store_true", help="functions may do only what their roles allow")
     up.set_defaults(run=_up)
     commands.add_parser("down", help="stop it").set_defaults(run=_down)
+    demo = commands.add_parser("demo", help="watch three quotes go through the running system")
+    demo.set_defaults(run=_demo)
     token = commands.add_parser("token", help="print a JWT that the API accepts")
     token.add_argument("--user", required=True)
     token.add_argument("--role", required=True)
@@ -65,7 +69,12 @@ def _up(given: argparse.Namespace) -> None:
     if (found := stack.find()) is not None:
         print(f"already up: {found.api_url}")
         return
-    begun, console = time.monotonic(), Console(stderr=True)
+    _started(Console(stderr=True), enforce_iam=given.enforce_iam)
+
+
+def _started(console: Console, *, enforce_iam: bool = False) -> Stack:
+    """Starts the system behind one progress line."""
+    begun = time.monotonic()
     columns = SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}")
     with Progress(*columns, console=console, transient=True) as line:
         task = line.add_task("starting", total=None)
@@ -75,8 +84,21 @@ def _up(given: argparse.Namespace) -> None:
             if not console.is_terminal:
                 console.print(f"{time.monotonic() - begun:5.1f} s  {step}")
 
-        started = stack.start(progress, enforce_iam=given.enforce_iam)
-    print(f"up in {time.monotonic() - begun:.1f} s: {started.api_url}")
+        started = stack.start(progress, enforce_iam=enforce_iam)
+    console.print(f"up in {time.monotonic() - begun:.1f} s: {started.api_url}", highlight=False, soft_wrap=True)
+    return started
+
+
+def _demo(_: argparse.Namespace) -> None:
+    """On a system of its own: one that is up already may have seen these quotes."""
+    stack.stop()
+    console = Console(width=None if sys.stdout.isatty() else 140, emoji=False)
+    try:
+        if not Demo(_started(console), console).run():
+            raise StackFailed("the demo did not end as it should")
+    finally:
+        if not os.environ.get("KEEP"):
+            stack.stop()
 
 
 def _down(_: argparse.Namespace) -> None:

@@ -67,4 +67,4 @@ def _show(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...], *, as_jso
     table = Table(*columns)
     for row in rows:
         table.add_row(*(str(row.get(column, "")) for column in columns))
-    Console().print(table)
+    Console(emoji=False).print(table)

@@ -155,9 +155,12 @@ def running_stack(progress: Progress = _silent, *, enforce_iam: bool = False) ->
             stop()
 
 
-def call(method: str, url: str, json: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
-    """One HTTP request without retries."""
-    answer = _pool.request(method, url, json=json, headers=dict(headers or {}), retries=False, timeout=60)
+def call(
+    method: str, url: str, json: Any = None, headers: Mapping[str, str] | None = None, body: bytes | None = None
+) -> Answer:
+    """One HTTP request without retries, with `json` or raw bytes as its body."""
+    content = {"json": json} if body is None else {"body": body}
+    answer = _pool.request(method, url, headers=dict(headers or {}), retries=False, timeout=60, **content)
     return Answer(answer.status, answer.headers, answer.data)
 
 
