@@ -48,6 +48,7 @@ class SalesforceTwin(Twin):
         self.action("submit", lambda body: self._submit([body["opportunity_id"]], body))
         self.action("submit_many", lambda body: self._submit(body["opportunity_ids"], body))
         self.action("decide", self._decide)
+        self.action("create", self._create)
         self.action("edit", self._edit)
 
     def load(self, records: Mapping[str, Sequence[Record]]) -> None:
@@ -114,6 +115,12 @@ class SalesforceTwin(Twin):
         self.records.update(sobject, approval["Id"], decision, user_id)
         self._tell(sobject.name, [approval])
         return approval
+
+    def _create(self, body: Json) -> Json:
+        """A person makes a record; nobody is told."""
+        sobject = SCHEMA[body["type"]]
+        made = self.records.create(sobject, body["fields"], self._user(body["user_id"]))
+        return self.records.find(sobject, made)
 
     def _edit(self, body: Json) -> Json:
         """A person edits a record; nobody is told."""

@@ -162,7 +162,7 @@ def test_a_deal_past_the_item_limit_is_refused_before_anything_is_written(deals:
 def cancelled(*codes: str) -> ClientError:
     reasons = [{"Code": code, "Message": code} for code in codes]
     error = {"Error": {"Code": "TransactionCanceledException", "Message": "cancelled"}, "CancellationReasons": reasons}
-    return ClientError(error, "TransactWriteItems")  # type: ignore[arg-type]
+    return ClientError(error, "TransactWriteItems")
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, operation: str, answers: list[Exception | None]) -> list[str]:
