@@ -64,7 +64,9 @@ class Demo:
     def _submit(self) -> None:
         """The real message, with the times of now."""
         secret = json.loads(
-            self.stack.boto("secretsmanager").get_secret_value(SecretId=self.stack.secrets["salesforce"])["SecretString"]
+            self.stack.boto("secretsmanager").get_secret_value(SecretId=self.stack.secrets["salesforce"])[
+                "SecretString"
+            ]
         )
         body = (EVENTS / "salesforce_quotes_submitted.xml").read_text()
         now = datetime.now(UTC) - timedelta(seconds=1)

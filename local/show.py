@@ -1,17 +1,18 @@
 """Shows people what the running system holds: deals, one deal's timeline, what a twin saw."""
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from local.stack import Answer, Stack, StackFailed
 
 OPERATOR, OPERATOR_ROLE = "operator", "admin"
-DEAL_COLUMNS = ("deal_id", "name", "stage", "outcome", "total_minor", "currency", "owner_id", "updated_at")
+DEAL_COLUMNS = ("deal_id", "name", "stage", "outcome", "total_minor", "currency", "updated_at")
 TWIN_COLUMNS = {
     "requests": ("at", "method", "path", "status"),
     "deliveries": ("at", "url", "status", "attempt", "accepted"),
@@ -64,7 +65,7 @@ def _show(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...], *, as_jso
     if as_json:
         print(json.dumps(list(rows), indent=2, ensure_ascii=False))
         return
-    table = Table(*columns)
+    table = Table(*(Column(name, no_wrap=True) for name in columns))
     for row in rows:
         table.add_row(*(str(row.get(column, "")) for column in columns))
-    Console(emoji=False).print(table)
+    Console(emoji=False, width=None if sys.stdout.isatty() else 180).print(table)

@@ -62,7 +62,7 @@ def list_deals(
 
 
 @app.post("/deals", summary="A new deal with its quote, evaluated at once")
-def create_deal(body: rest.QuoteIn, key: Key = None) -> Response[Any]:
+def create_deal(body: rest.QuoteIn, key: Key = None) -> Response[rest.DealOut]:
     ask = Ask(app, body, key, WRITES)
     deal_id = ask.deal_id(body.crm)
     quote = body.to_quote(remember_contact(deal_id, body.contact))
@@ -79,7 +79,7 @@ def create_deal(body: rest.QuoteIn, key: Key = None) -> Response[Any]:
 
 
 @app.get("/deals/<deal_id>", summary="A deal, as it is or as it was")
-def get_deal(deal_id: str, as_of: Annotated[str | None, Query()] = None) -> Response[Any]:
+def get_deal(deal_id: str, as_of: Annotated[str | None, Query()] = None) -> Response[rest.DealOut]:
     who = caller(app).may(READS)
     now = who.sees(deals().load(deal_id))
     deal = deals().as_of(deal_id, at=clock.parse(as_of, "as_of")) if as_of else now
@@ -92,7 +92,7 @@ def change_deal(
     body: rest.QuotePatch,
     if_match: Annotated[str | None, Header(alias="If-Match")] = None,
     key: Key = None,
-) -> Response[Any]:
+) -> Response[rest.DealOut]:
     ask = Ask(app, body, key, WRITES)
     if if_match is None:
         raise PreconditionMissing("send the version that you saw in the If-Match header")
@@ -113,7 +113,7 @@ def change_deal(
 
 
 @app.post("/deals/<deal_id>/approvals", summary="Decide an approval step, on the terms that were seen")
-def decide_approval(deal_id: str, body: rest.ApprovalIn, key: Key = None) -> Response[Any]:
+def decide_approval(deal_id: str, body: rest.ApprovalIn, key: Key = None) -> Response[rest.DealOut]:
     ask = Ask(app, body, key, DECIDES)
     answer = Answer(
         step=body.step,
@@ -128,7 +128,7 @@ def decide_approval(deal_id: str, body: rest.ApprovalIn, key: Key = None) -> Res
 
 
 @app.post("/deals/<deal_id>/recall", summary="Take the quote back before the contract goes out")
-def recall_deal(deal_id: str, key: Key = None) -> Response[Any]:
+def recall_deal(deal_id: str, key: Key = None) -> Response[rest.DealOut]:
     ask = Ask(app, None, key, WRITES)
     any_deal = ask.who.role in ("deal_desk", "admin")
     deal = ask.change(deal_id, lambda deal, _: approvals.recall(deal, ask.who.person_id, any_deal))
@@ -155,7 +155,7 @@ def preview(body: rest.QuoteIn) -> rest.DecisionOut:
 
 
 @app.post("/payments/process", summary="Collect the deal's total; the amount comes from the deal")
-def process_payment(body: rest.ProcessIn, key: Key = None) -> Response[Any]:
+def process_payment(body: rest.ProcessIn, key: Key = None) -> Response[rest.PaymentOut]:
     ask = Ask(app, body, key, COLLECTS)
     deal = ask.change(body.deal_id, lambda deal, now: payments.ask(deal, now, body.provider))
     deal = wait_for_link(deal)
@@ -164,13 +164,13 @@ def process_payment(body: rest.ProcessIn, key: Key = None) -> Response[Any]:
 
 
 @app.get("/payments/<payment_id>", summary="A payment")
-def get_payment(payment_id: str) -> Response[Any]:
+def get_payment(payment_id: str) -> Response[rest.PaymentOut]:
     deal = caller(app).may(READS).sees(deals().load(deal_of_payment(payment_id)))
     return as_response(HTTPStatus.OK, views.payment_view(deal, payments.find(deal, payment_id)))
 
 
 @app.post("/payments/<payment_id>/rollback", summary="Withdraw a payment that nobody has paid")
-def roll_back_payment(payment_id: str, key: Key = None) -> Response[Any]:
+def roll_back_payment(payment_id: str, key: Key = None) -> Response[rest.PaymentOut]:
     ask = Ask(app, None, key, COLLECTS)
     deal = ask.change(
         deal_of_payment(payment_id), lambda deal, _: payments.roll_back(deal, payment_id, ask.who.person_id)
@@ -179,7 +179,7 @@ def roll_back_payment(payment_id: str, key: Key = None) -> Response[Any]:
 
 
 @app.post("/invoices/stage", summary="The draft invoice of a paid deal")
-def stage_invoice(body: rest.StageIn, key: Key = None) -> Response[Any]:
+def stage_invoice(body: rest.StageIn, key: Key = None) -> Response[rest.InvoiceOut]:
     ask = Ask(app, body, key, COLLECTS)
     deal = ask.change(body.deal_id, lambda deal, now: invoices.draft(deal, now, body.ledger))
     assert deal.invoice is not None
@@ -187,13 +187,13 @@ def stage_invoice(body: rest.StageIn, key: Key = None) -> Response[Any]:
 
 
 @app.get("/invoices/<invoice_id>", summary="An invoice, as staged, approved or posted")
-def get_invoice(invoice_id: str) -> Response[Any]:
+def get_invoice(invoice_id: str) -> Response[rest.InvoiceOut]:
     deal = caller(app).may(READS).sees(deals().load(deal_of_invoice(invoice_id)))
     return as_response(HTTPStatus.OK, views.invoice_view(deal, invoices.find(deal, invoice_id), invoice_links(app)))
 
 
 @app.post("/invoices/<invoice_id>/approve", summary="Finance approves the draft; it is then posted once")
-def approve_invoice(invoice_id: str, key: Key = None) -> Response[Any]:
+def approve_invoice(invoice_id: str, key: Key = None) -> Response[rest.InvoiceOut]:
     ask = Ask(app, None, key, DECIDES)
     deal = ask.change(
         deal_of_invoice(invoice_id),
@@ -203,7 +203,7 @@ def approve_invoice(invoice_id: str, key: Key = None) -> Response[Any]:
 
 
 @app.post("/invoices/<invoice_id>/reject", summary="Finance rejects the draft, and says why")
-def reject_invoice(invoice_id: str, body: rest.RejectIn, key: Key = None) -> Response[Any]:
+def reject_invoice(invoice_id: str, body: rest.RejectIn, key: Key = None) -> Response[rest.InvoiceOut]:
     ask = Ask(app, body, key, DECIDES)
     deal = ask.change(
         deal_of_invoice(invoice_id),
@@ -213,7 +213,7 @@ def reject_invoice(invoice_id: str, body: rest.RejectIn, key: Key = None) -> Res
 
 
 @app.post("/invoices/<invoice_id>/post", summary="Ask again for the posting of an approved invoice")
-def post_invoice(invoice_id: str, key: Key = None) -> Response[Any]:
+def post_invoice(invoice_id: str, key: Key = None) -> Response[rest.InvoiceOut]:
     ask = Ask(app, None, key, COLLECTS)
     deal = ask.change(deal_of_invoice(invoice_id), lambda deal, _: invoices.post(deal, invoice_id))
     return as_response(

@@ -48,9 +48,8 @@ def install(app: APIGatewayRestResolver) -> None:
 
 
 def as_response(status: int, document: dict[str, Any], etag: int | None = None) -> Response[Any]:
-    body = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     headers = {"Cache-Control": "no-store"} | ({"ETag": f'"{etag}"'} if etag is not None else {})
-    return Response(int(status), "application/json", body, headers=headers)
+    return Response(int(status), "application/json", document, headers=headers)
 
 
 def _response(proxy: dict[str, Any]) -> Response[Any]:

@@ -19,7 +19,7 @@ ROUNDS = 9
 LIMIT = 1.5
 BARE = "import boto3; boto3.client('dynamodb')"
 # The app as Lambda loads it, and its table's client where it has a table.
-APP = "import app; open_table = getattr(app, 'deals', None); open_table and open_table().connect()"
+APP = "import app; open_table = getattr(app, 'deals', None); open_table and open_table()._row._get_connection().connection.client"
 
 
 def measure() -> list[Figure]:

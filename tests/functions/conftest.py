@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
+from dealdesk.edge import telemetry
 from local import aws
 from tests.journeys.world import World
 from tests.table import TABLE, make_table
@@ -42,8 +43,6 @@ class Said:
 
 @pytest.fixture
 def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Said:
-    for logger in logging.Logger.manager.loggerDict.values():
-        for handler in getattr(logger, "handlers", []):
-            if isinstance(handler, logging.StreamHandler):
-                monkeypatch.setattr(handler, "stream", sys.stdout)
+    for handler in logging.getLogger(telemetry.logger.name).handlers:
+        monkeypatch.setattr(handler, "stream", sys.stdout)
     return Said(capsys)

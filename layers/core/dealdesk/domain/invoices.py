@@ -11,6 +11,7 @@ from dealdesk.domain import events as e
 from dealdesk.domain.certificate import gate
 from dealdesk.domain.deal import Deal, Invoice
 from dealdesk.domain.fold import fold
+from dealdesk.domain.quote import Line
 from dealdesk.domain.stages import InvoiceStatus, PaymentStatus, Stage
 from dealdesk.errors import ApproverConflicted, ApproverNotEntitled, CertificateInvalid, NotFound, WrongStage
 
@@ -115,7 +116,7 @@ def _draft(deal: Deal, ledger: str | None) -> e.InvoiceDraft:
         e.InvoiceLine(
             line_id=line.id,
             sku=line.sku,
-            description=f"{line.sku}, {line.quantity:f} x {line.periods}",
+            description=_description(line),
             quantity=f"{line.quantity * line.periods:f}",
             unit_price=f"{line.net_unit_price:f}",
             amount_minor=line.net_minor(quote.currency),
@@ -136,6 +137,10 @@ def _draft(deal: Deal, ledger: str | None) -> e.InvoiceDraft:
     )
     canonical = json.dumps(asdict(unsealed), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return replace(unsealed, digest=hashlib.sha256(canonical.encode()).hexdigest())
+
+
+def _description(line: Line) -> str:
+    return line.sku if line.periods == 1 else f"{line.sku}, {line.quantity:f} for {line.periods} periods"
 
 
 def document_number(deal_id: str, number: int) -> str:
