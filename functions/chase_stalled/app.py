@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
 
 from dealdesk.adapters.dynamo_index import DynamoDealIndex
 from dealdesk.edge import aws, clock, settings, telemetry
@@ -16,6 +19,7 @@ MOST = 500
 @dataclass(frozen=True, slots=True)
 class Settings:
     dealdesk_table: str
+    dealdesk_silent_after_seconds: int
     read_crm_queue_url: str
     request_signature_queue_url: str
     request_payment_queue_url: str
@@ -35,8 +39,16 @@ def handler(_event: dict[str, Any], _context: object) -> dict[str, int]:
         _send(queue_url, {"silence": {"deal_id": deal.deal_id, "due_at": deal.due_at}})
     _send(config().read_crm_queue_url, {"sweep": {"at": now.isoformat()}})
     telemetry.said("silent deals chased", deals=len(silent))
-    telemetry.count("OpenIntents", len(silent), stage="silent")
+    _measure(now)
     return {"silent": len(silent)}
+
+
+def _measure(now: datetime) -> None:
+    waiting, oldest_due = DynamoDealIndex(config().dealdesk_table).waiting()
+    silent_after = timedelta(seconds=config().dealdesk_silent_after_seconds)
+    age = now - (datetime.fromisoformat(oldest_due) - silent_after) if oldest_due else timedelta(0)
+    telemetry.count("OpenIntents", waiting, desk="all")
+    telemetry.count("OldestOpenIntentSeconds", age.total_seconds(), MetricUnit.Seconds, desk="all")
 
 
 def _send(queue_url: str, message: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -15,7 +16,7 @@ from dealdesk.contracts import salesforce
 from dealdesk.contracts.salesforce_ids import deal_id_of, long_id, person_id_of, same_id
 from dealdesk.domain.events import CrmRecord
 from dealdesk.edge import answers, clock, proofs, secrets, settings, telemetry, webhooks
-from dealdesk.errors import AlreadyHandled, DealUnknown, Forbidden, Malformed, Refusal
+from dealdesk.errors import AlreadyHandled, DealUnknown, Forbidden, Malformed, Refusal, Unavailable
 from dealdesk.ports import Cause
 from dealdesk.usecases.answer_approval import note_answer
 from dealdesk.usecases.receive_quote import receive_quote
@@ -49,21 +50,22 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     now = clock.now()
     try:
         secret = secrets.secret(config().salesforce_secret, Secret)
-        for notification in _verified(event, secret).notifications:
-            _note(notification, secret, now)
+        _note_all(_verified(event, secret).notifications, secret, now)
     except Refusal as refusal:
         telemetry.rejected("salesforce", refusal)
         row = answers.reply_to(refusal)
         status = row.status if row else 500
-        return answers.text(status, salesforce.fault("Client", str(refusal)), "text/xml")
-    except Exception:
-        telemetry.logger.exception("outbound message failed")
+        return answers.text(status, salesforce.fault("Client" if status < 500 else "Server", str(refusal)), "text/xml")
+    except Exception as error:
+        telemetry.failed("salesforce", error)
         return answers.text(500, salesforce.fault("Server", "the desk failed; send it again"), "text/xml")
     return answers.text(200, salesforce.acknowledgement(True), "text/xml")
 
 
 def _verified(event: dict[str, Any], secret: Secret) -> salesforce.OutboundMessage:
     """The messages are unsigned: the secret in the path and the organisation are all the proof there is."""
+    if not (secret.path_secret and secret.organization_ids):
+        raise Unavailable("no path secret or no organisation is configured")
     given = (event.get("pathParameters") or {}).get("path_secret") or ""
     if not proofs.same(given, secret.path_secret):
         raise Forbidden("the path of this address is not the desk's")
@@ -72,6 +74,21 @@ def _verified(event: dict[str, Any], secret: Secret) -> salesforce.OutboundMessa
     if not any(same_id(message.organization_id, known) for known in secret.organization_ids):
         raise Forbidden(f"organisation {message.organization_id} is not one of the desk's")
     return message
+
+
+def _note_all(notifications: Iterable[salesforce.Notification], secret: Secret, now: datetime) -> None:
+    """Notes every notification that can be noted, then raises what the first of the others was refused for.
+
+    One Ack answers for all: they will all come again, and what was noted is then a duplicate.
+    """
+    refused: Malformed | None = None
+    for notification in notifications:
+        try:
+            _note(notification, secret, now)
+        except Malformed as malformed:
+            refused = refused or malformed
+    if refused:
+        raise refused
 
 
 def _note(notification: salesforce.Notification, secret: Secret, now: datetime) -> None:
@@ -85,14 +102,14 @@ def _note(notification: salesforce.Notification, secret: Secret, now: datetime) 
         case "Deal_Desk_Approval__c":
             deal_id = _field(notification, "Deal_Id__c")
         case other:
-            raise Malformed(f"the desk does not take messages about {other}; see the Salesforce guide")
+            raise Malformed(f"the desk does not take messages about {other[:80]}; see the Salesforce guide")
     try:
         if notification.object_type == "Opportunity":
             receive_quote(
                 deals(),
                 deal_id,
                 CrmRecord("salesforce", notification.record_id),
-                submitted_at=notification.moment("Submitted_At__c") or now,
+                submitted_at=min(notification.moment("Submitted_At__c") or now, now),
                 submitted_by=_editor(notification),
                 cause=cause,
                 now=now,

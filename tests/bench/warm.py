@@ -78,7 +78,7 @@ def main(path: str) -> None:
 
 
 def _handler(given: dict[str, Any]) -> Callable[[], Any]:
-    import app  # type: ignore[import-not-found,unused-ignore]
+    import app
 
     from dealdesk.edge import aws, clock
 

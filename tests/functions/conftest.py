@@ -41,8 +41,18 @@ class Said:
         return [json.loads(line) for line in self._capsys.readouterr().out.splitlines() if line]
 
 
+class _Stdout:
+    """Standard output as it is at the moment of writing; a logger keeps the one that it found when it was made."""
+
+    def write(self, text: str) -> None:
+        sys.stdout.write(text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
+
+
 @pytest.fixture
 def said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Said:
     for handler in logging.getLogger(telemetry.logger.name).handlers:
-        monkeypatch.setattr(handler, "stream", sys.stdout)
+        monkeypatch.setattr(handler, "stream", _Stdout())
     return Said(capsys)

@@ -272,3 +272,52 @@ def test_a_waiting_lease_ends_by_itself(world: World) -> None:
 
     assert world.deal(PASSES)["stage"] == "out_for_signature"
     assert world.effects()["envelopes"] == 1
+
+
+def edit(world: World, kind: str, record_id: str, **fields: object) -> None:
+    rita = "0057F000001repAQAQ"
+    world.twins["salesforce"].act("edit", {"type": kind, "id": record_id, "fields": fields, "user_id": rita})
+
+
+def test_a_quote_that_cannot_be_judged_tells_the_rep_which_field_is_wrong(world: World) -> None:
+    edit(world, "Opportunity", PASSES[3:], Billing_Frequency__c="weekly")
+
+    world.post(submit(world))
+    world.settle()
+
+    shown = world.mirrored(PASSES)
+    assert shown["Stage__c"] == "draft"
+    assert "weekly" in shown["Reasons__c"]
+    assert not any(queue.dead for queue in world.queues.values())
+
+
+def test_an_edit_after_signature_is_refused_and_says_so(world: World) -> None:
+    run_to_the_end(world)
+    line = next(
+        record
+        for record in world.twins["salesforce"].state()["OpportunityLineItem"]
+        if record["OpportunityId"] == PASSES[3:]
+    )
+    edit(world, "OpportunityLineItem", line["Id"], UnitPrice=84.0)
+
+    world.twins["salesforce"].act("submit", {"opportunity_id": PASSES[3:]})
+    for letter in world.take_mail():
+        world.post(letter)
+    world.settle()
+
+    assert world.deal(PASSES)["stage"] == "closed"
+    assert "can only be amended" in world.mirrored(PASSES)["Reasons__c"]
+
+
+def test_an_approval_that_ended_before_the_contract_went_out_expires(world: World) -> None:
+    world.fail("docusign", match="/oauth/token", kind="status", status=503, times=40)
+    world.post(submit(world))
+    world.settle(patience=timedelta(minutes=1))
+    world.sleep(days=15)
+    world.fail("docusign", match="/oauth/token", kind="status", status=503, times=0)
+    world.twins["docusign"].faults.clear()
+
+    world.settle()
+
+    assert world.deal(PASSES)["stage"] == "expired"
+    assert world.effects()["envelopes"] == 0

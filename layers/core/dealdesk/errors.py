@@ -15,14 +15,16 @@ Refusal
 │   ├── CauseReused        the same key came with another payload
 │   └── LeaseHeld          another worker is carrying the same intent out right now
 ├── Malformed              the input cannot be read
-│   ├── TooLarge
+│   ├── WrongContentType
+│   ├── PreconditionMissing    a change came without the version that was seen
+│   ├── TooLarge               more than a message, an item or a transaction may hold
 │   ├── WrongContentType
 │   ├── PreconditionMissing
 │   └── SignatureRefused   a message whose proof is missing, wrong, stale or from the future
-└── Unavailable            try again: the table, or a vendor, cannot answer now
-    ├── TableBusy
-    └── VendorUnavailable
-VendorRefused              a vendor understood the request and will never accept it
+├── Unavailable            try again: the table, or a vendor, cannot answer now
+│   ├── TableBusy
+│   └── VendorUnavailable
+└── VendorRefused          a vendor understood the request and will never accept it
 AlreadyHandled             not a failure: this cause has made its change before
 ```
 `edge/answers.py` holds the one table that says what REST answers and what a queue does for each.

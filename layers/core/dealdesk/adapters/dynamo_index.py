@@ -59,6 +59,15 @@ class DynamoDealIndex:
                 found.append(SilentDeal(row.pk.removeprefix("DEAL#"), str(row.waits_for), str(row.due_at)))
         return found
 
+    def waiting(self) -> tuple[int, str | None]:
+        """How many deals wait for an outside system, and when the longest waiting one is or was due."""
+        number, dues = 0, []
+        for shard in range(SPREAD):
+            rows = [str(row.due_at) for row in self._row.by_due.query(f"DUE#{shard}", attributes_to_get=["due_at"])]
+            number += len(rows)
+            dues += rows[:1]
+        return number, min(dues, default=None)
+
     def _shard(self, shard: int, since: str | None, before: tuple[str, str] | None) -> Iterator[DealSummary]:
         updated = self._row.updated_at
         # Times are ISO text: "0" sorts before and "9999" after every one of them.

@@ -43,7 +43,6 @@ class EnvelopeSummary(msgspec.Struct, rename="camel"):
     status_changed_date_time: str | None = None
     completed_date_time: str | None = None
     voided_reason: str | None = None
-    declined_reason: str | None = None
 
     def field(self, name: str) -> str | None:
         fields = self.custom_fields.text_custom_fields if self.custom_fields else []
@@ -85,6 +84,8 @@ def parse_message(body: bytes) -> ConnectMessage:
         return _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"the body is no DocuSign Connect message: {error}") from None
+    except RecursionError:
+        raise Malformed("the body is nested too deeply") from None
 
 
 def state_of(message: ConnectMessage) -> EnvelopeState | None:
@@ -99,7 +100,7 @@ def state_of(message: ConnectMessage) -> EnvelopeState | None:
         envelope_id=message.data.envelope_id,
         status=status,
         key=key,
-        reason=summary.voided_reason or summary.declined_reason or "",
+        reason=summary.voided_reason or "",
         changed_at=moment(
             summary.completed_date_time or summary.status_changed_date_time or message.generated_date_time
         ),

@@ -39,9 +39,9 @@ class Notification:
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
-            raise Malformed(f"{field} of {self.record_id} is not a time: {text!r}") from None
+            raise Malformed(f"{field} of {self.record_id} is not a time: {text[:40]!r}") from None
         if moment.tzinfo is None:
-            raise Malformed(f"{field} of {self.record_id} has no time zone: {text!r}")
+            raise Malformed(f"{field} of {self.record_id} has no time zone: {text[:40]!r}")
         return moment
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
-from dealdesk.domain.money import Money
+from dealdesk.domain.money import MINOR_UNITS, Money
 from dealdesk.errors import Malformed
 from dealdesk.ports import PaymentState
+
+# Stripe's own largest amount has twelve digits.
+Amount = Annotated[int, msgspec.Meta(ge=0, lt=10**15)]
 
 
 class Session(msgspec.Struct):
@@ -15,7 +20,7 @@ class Session(msgspec.Struct):
     id: str
     payment_status: str = "unpaid"
     status: str | None = None
-    amount_total: int | None = None
+    amount_total: Amount | None = None
     currency: str | None = None
     payment_intent: str | None = None
     metadata: dict[str, str] = {}
@@ -42,6 +47,8 @@ def parse_event(body: bytes) -> StripeEvent:
         return _EVENT.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Malformed(f"the body is no Stripe event: {error}") from None
+    except RecursionError:
+        raise Malformed("the body is nested too deeply") from None
 
 
 def session_of(event: StripeEvent) -> Session | None:
@@ -70,11 +77,14 @@ def state_of(session: Session, event_type: str = "") -> PaymentState | None:
         outcome = "expired"
     else:
         outcome = "processing" if session.status == "complete" else "open"
+    currency = (session.currency or "usd").upper()
+    if currency not in MINOR_UNITS:
+        raise Malformed(f"{currency[:40]!r} is no currency; data.object.currency must be an ISO 4217 code")
     return PaymentState(
         session_id=session.id,
         payment_id=payment_id,
         outcome=outcome,
-        amount=Money(session.amount_total or 0, (session.currency or "usd").upper()),
+        amount=Money(session.amount_total or 0, currency),
         reference=session.payment_intent or session.id,
         reason="the bank refused the debit" if outcome == "failed" else "",
     )

@@ -49,7 +49,8 @@ def decide(deal: Deal, answer: Answer, now: datetime) -> list[e.Event]:
             *happened,
             e.ApprovalRejected(live.number, answer.step, answer.by, answer.fingerprint, answer.comment),
         ]
-    happened.append(e.ApprovalGranted(live.number, answer.step, answer.by, answer.fingerprint, answer.comment))
+    waited = int((now - live.asked_at).total_seconds())
+    happened.append(e.ApprovalGranted(live.number, answer.step, answer.by, answer.fingerprint, answer.comment, waited))
     after = fold(deal, happened, now)
     if after.round and not after.round.open_steps:
         happened += submission.approve(after, now)

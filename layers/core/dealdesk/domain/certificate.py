@@ -31,6 +31,12 @@ def issue(deal: Deal, now: datetime) -> Certificate:
     )
 
 
+def has_expired(deal: Deal, now: datetime) -> bool:
+    """Whether the approval ended before the contract of its terms went out, as far as the desk knows."""
+    sent = deal.envelope is not None and deal.envelope.fingerprint == deal.fingerprint
+    return deal.certificate is not None and not sent and now > deal.certificate.expires_at
+
+
 def gate(deal: Deal, effect: str, now: datetime, *, signed: bool) -> str:
     """The certified fingerprint, re-derived from the quote as it stands.
 

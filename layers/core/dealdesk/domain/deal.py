@@ -101,6 +101,7 @@ class Deal:
     revision: int = 0
     quote: Quote | None = None
     decision: Decision | None = None
+    problem: str = ""
     round: Round | None = None
     certificate: Certificate | None = None
     envelope: Envelope | None = None
@@ -134,8 +135,11 @@ def waits_for(deal: Deal) -> str | None:
         return "request_signature"
     if deal.payment and deal.payment.status is PaymentStatus.PENDING and deal.payment.session_id:
         return "request_payment"
-    asks_crm = deal.stage in (Stage.DRAFT, Stage.PENDING_APPROVAL) or (
-        deal.invoice is not None and deal.invoice.status is InvoiceStatus.DRAFT
+    unread = deal.stage is Stage.DRAFT and not deal.problem
+    asks_crm = (
+        unread
+        or deal.stage is Stage.PENDING_APPROVAL
+        or (deal.invoice is not None and deal.invoice.status is InvoiceStatus.DRAFT)
     )
     return "read_crm" if deal.crm and asks_crm else None
 

@@ -109,6 +109,14 @@ class QuoteEvaluated:
 
 
 @dataclass(frozen=True, slots=True)
+class QuoteRefused:
+    """A quote that the CRM sent cannot be judged, or comes too late; the rep is told why."""
+
+    TYPE: ClassVar[str] = "deal.quote_refused"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class DealTouched:
     """The first act of a person other than those who asked; `wait_seconds` is calendar time since submission."""
 
@@ -146,12 +154,23 @@ class ApprovalAnswered:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalGranted:
+    """`wait_seconds` is calendar time since the round was asked for."""
+
     TYPE: ClassVar[str] = "approval.granted"
     round: int
     step: str
     by: str
     fingerprint: str
     comment: str
+    wait_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalExpired:
+    """The approval ended before the contract went out; the quote can be submitted again."""
+
+    TYPE: ClassVar[str] = "approval.expired"
+    expired_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,13 +281,17 @@ class PaymentFailed:
 
 @dataclass(frozen=True, slots=True)
 class PaymentUnmatched:
-    """Money arrived that does not settle the deal: kept as unapplied credit, for a person to decide."""
+    """Money arrived that does not settle the deal: kept as unapplied credit, for a person to decide.
+
+    `duplicate` says that the payment had been settled before.
+    """
 
     TYPE: ClassVar[str] = "payment.unmatched"
     payment_id: str
     session_id: str
     amount: Money
     reason: str
+    duplicate: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,12 +406,14 @@ class VendorAsked:
 Event = (
     QuoteReceived
     | QuoteEvaluated
+    | QuoteRefused
     | DealTouched
     | GuardrailViolated
     | ApprovalRequested
     | ApprovalAnswered
     | ApprovalGranted
     | ApprovalRejected
+    | ApprovalExpired
     | DealApproved
     | DealRecalled
     | EnvelopeRequested

@@ -21,13 +21,21 @@ def fold(deal: Deal, happened: Iterable[e.Event], at: datetime) -> Deal:
 
 def apply(deal: Deal, event: e.Event, at: datetime) -> Deal:
     match event:
-        case e.QuoteReceived() | e.QuoteEvaluated() | e.GuardrailViolated() | e.DealTouched() | e.DealClosed():
+        case (
+            e.QuoteReceived()
+            | e.QuoteEvaluated()
+            | e.QuoteRefused()
+            | e.GuardrailViolated()
+            | e.DealTouched()
+            | e.DealClosed()
+        ):
             return _about_the_quote(deal, event, at)
         case (
             e.ApprovalRequested()
             | e.ApprovalAnswered()
             | e.ApprovalGranted()
             | e.ApprovalRejected()
+            | e.ApprovalExpired()
             | e.DealApproved()
             | e.DealRecalled()
         ):
@@ -74,7 +82,7 @@ def apply(deal: Deal, event: e.Event, at: datetime) -> Deal:
 
 def _about_the_quote(
     deal: Deal,
-    event: e.QuoteReceived | e.QuoteEvaluated | e.GuardrailViolated | e.DealTouched | e.DealClosed,
+    event: e.QuoteReceived | e.QuoteEvaluated | e.QuoteRefused | e.GuardrailViolated | e.DealTouched | e.DealClosed,
     at: datetime,
 ) -> Deal:
     match event:
@@ -90,10 +98,13 @@ def _about_the_quote(
                 revision=event.revision,
                 quote=event.quote,
                 decision=event.decision,
+                problem="",
                 round=replace(deal.round, closed=True) if deal.round else None,
                 certificate=None,
                 intents=tuple(i for i in deal.intents if i.effect is not Effect.SEND_ENVELOPE),
             )
+        case e.QuoteRefused():
+            return replace(deal, problem=event.reason)
         case e.DealTouched():
             return replace(deal, touched_at=at)
         case e.DealClosed():
@@ -108,6 +119,7 @@ def _about_approval(
     | e.ApprovalAnswered
     | e.ApprovalGranted
     | e.ApprovalRejected
+    | e.ApprovalExpired
     | e.DealApproved
     | e.DealRecalled,
     at: datetime,
@@ -121,6 +133,8 @@ def _about_approval(
             return replace(deal, round=replace(deal.round, grants=(*deal.round.grants, grant)))
         case e.ApprovalRejected() if deal.round:
             return replace(deal, stage=Stage.REJECTED, round=replace(deal.round, closed=True))
+        case e.ApprovalExpired():
+            return replace(deal, stage=Stage.EXPIRED, certificate=None, intents=())
         case e.DealApproved():
             closed = replace(deal.round, closed=True) if deal.round else None
             return replace(deal, stage=Stage.APPROVED, round=closed, certificate=event.certificate)

@@ -64,7 +64,8 @@ def succeeded(
         return []
     problem = _mismatch(deal, payment, paid)
     if problem:
-        return [e.PaymentUnmatched(payment_id, session_id, paid, problem)]
+        settled_before = payment.status is PaymentStatus.SUCCEEDED
+        return [e.PaymentUnmatched(payment_id, session_id, paid, problem, duplicate=settled_before)]
     settled: list[e.Event] = [e.PaymentSucceeded(payment_id, session_id, paid, reference)]
     return settled + invoices.stage(fold(deal, settled, now), now)
 

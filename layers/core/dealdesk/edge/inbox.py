@@ -43,7 +43,7 @@ def answer_webhook(
         telemetry.rejected(vendor, refusal)
         return answers.problem_of(refusal)
     except Exception as error:
-        telemetry.logger.exception("message failed", extra={"source": vendor})
+        telemetry.failed(vendor, error)
         return answers.problem_of(error)
 
 

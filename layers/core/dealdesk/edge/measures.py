@@ -18,6 +18,10 @@ def measure(event: BusEvent) -> None:
                 count("GuardrailViolations", rule=rule)
         case "deal.touched":
             count("TouchSeconds", data["wait_seconds"], MetricUnit.Seconds, clock="calendar")
+        case "approval.granted":
+            count("ApprovalWaitSeconds", data["wait_seconds"], MetricUnit.Seconds, step=data["step"])
+        case "payment.unmatched" if data["duplicate"]:
+            count("IdempotencyErrors", vendor="payment")
         case "payment.succeeded":
             count("PaymentsSucceeded", currency=data["amount"]["currency"])
         case "payment.failed":

@@ -9,14 +9,15 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
 
-from dealdesk.errors import SignatureRefused
+from dealdesk.errors import SignatureRefused, Unavailable
 
 STRIPE_TOLERANCE_SECONDS = 300
 DOCUSIGN_HEADER = "x-docusign-signature-"
 
 
 def stripe(header: str | None, body: bytes, secrets: Iterable[str], now: datetime) -> None:
-    """Raises `SignatureRefused` unless one `v1` of the header matches one secret within 300 s, past or future.
+    """Raises `SignatureRefused` unless one `v1` of the header matches one secret within 300 s, past or future,
+    and `Unavailable` without any secret to check it with.
 
     Source: Stripe, "Verify webhook signatures manually"; the secret is used as text, with its `whsec_`.
     """
@@ -27,9 +28,7 @@ def stripe(header: str | None, body: bytes, secrets: Iterable[str], now: datetim
     given = [value for name, _, value in pairs if name == "v1"]
     if len(times) != 1 or not (times[0].isascii() and times[0].isdigit() and len(times[0]) <= 12) or not given:
         raise SignatureRefused("the Stripe-Signature header needs one t= and at least one v1=")
-    keys = list(secrets)
-    if not keys:
-        raise SignatureRefused("no Stripe webhook secret is configured")
+    keys = _usable(secrets, "no Stripe webhook secret is configured")
     signed = times[0].encode() + b"." + body
     expected = [hmac.new(key.encode(), signed, sha256).hexdigest().encode() for key in keys]
     if not _any_matches(expected, [value.encode() for value in given]):
@@ -46,9 +45,7 @@ def docusign(headers: Mapping[str, str], body: bytes, keys: Iterable[str]) -> No
     given = [value for name, value in headers.items() if name.startswith(DOCUSIGN_HEADER)]
     if not given:
         raise SignatureRefused("no X-DocuSign-Signature header")
-    known = list(keys)
-    if not known:
-        raise SignatureRefused("no DocuSign Connect key is configured")
+    known = _usable(keys, "no DocuSign Connect key is configured")
     expected = [hmac.new(key.encode(), body, sha256).digest() for key in known]
     if not _any_matches(expected, [_decoded(value) for value in given]):
         raise SignatureRefused("no DocuSign signature matches the body")
@@ -61,6 +58,14 @@ def n8n_signature(secret: str, timestamp: int, body: bytes) -> str:
 
 def same(left: str, right: str) -> bool:
     return hmac.compare_digest(left.encode(), right.encode())
+
+
+def _usable(keys: Iterable[str], otherwise: str) -> list[str]:
+    """The keys that prove anything: anybody can sign with an empty one. Having none is our failure, not the sender's."""
+    usable = [key for key in keys if key]
+    if not usable:
+        raise Unavailable(otherwise)
+    return usable
 
 
 def _any_matches(expected: list[bytes], given: list[bytes]) -> bool:

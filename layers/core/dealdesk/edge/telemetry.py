@@ -35,6 +35,12 @@ def rejected(source: str, error: Exception) -> None:
     count("WebhookRejected", source=source, reason=type(error).__name__)
 
 
+def failed(source: str, error: Exception) -> None:
+    """The same metric for a message that met a defect of ours, and one log line with the place."""
+    logger.exception("message failed", extra={"source": source})
+    count("WebhookRejected", source=source, reason=type(error).__name__)
+
+
 def duplicate(source: str, deal_id: str, cause: str) -> None:
     said("duplicate message changed nothing", source=source, deal_id=deal_id, cause=cause)
     count("DuplicateMessages", source=source)

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from datetime import datetime
 
 from dealdesk.domain.deal import Deal
+from dealdesk.domain.events import QuoteRefused
 from dealdesk.domain.submission import judge
-from dealdesk.errors import WrongStage
+from dealdesk.errors import VendorRefused, WrongStage
 from dealdesk.ports import Cause, Crm, Deals, People, Policies
 from dealdesk.usecases.change import change
 
@@ -22,14 +23,17 @@ def evaluate_quote(
     cause: Cause,
     clock: Callable[[], datetime],
 ) -> Deal:
-    """The deal with its decision. A quote whose terms are signed already is left as it is."""
+    """The deal with its decision. A quote that cannot be judged, or comes after signature, is refused for a reason."""
     known = deals.load(deal_id, cause)
     if known.crm is None:
         return known
-    submitted = crm.read_quote(known.crm.record_id)
+    now = clock()
+    try:
+        submitted = crm.read_quote(known.crm.record_id)
+    except VendorRefused as refusal:
+        return _refuse(deals, deal_id, str(refusal), cause, now)
     if submitted.contact:
         people.remember(submitted.contact)
-    now = clock()
     policy, fx = policies.current(now), policies.fx_rates(now)
     try:
         return change(
@@ -40,5 +44,10 @@ def evaluate_quote(
             actor=submitted.last_editor,
             now=now,
         )
-    except WrongStage:
-        return known
+    except WrongStage as refusal:
+        return _refuse(deals, deal_id, str(refusal), cause, now)
+
+
+def _refuse(deals: Deals, deal_id: str, reason: str, cause: Cause, now: datetime) -> Deal:
+    refused = [QuoteRefused(reason)]
+    return change(deals, deal_id, lambda _: refused, cause=cause, actor="system:read_crm", now=now)

@@ -28,12 +28,13 @@ def mirror_deal(deals: Deals, crm: Crm, deal_id: str) -> int:
 def _fields(deal: Deal) -> dict[str, object]:
     decision, payment, invoice = deal.decision, deal.payment, deal.invoice
     violations = decision.violations if decision else ()
+    reasons = [deal.problem] if deal.problem else [violation.message for violation in violations]
     return {
         "record_id": deal.crm.record_id if deal.crm else None,
         "stage": deal.stage.value,
         "version": deal.version,
         "outcome": decision.outcome.value if decision else None,
-        "reasons": "\n".join(violation.message for violation in violations)[:TEXT_LIMIT],
+        "reasons": "\n".join(reasons)[:TEXT_LIMIT],
         "what_would_pass": what_would_pass(decision)[:TEXT_LIMIT] if decision and violations else "",
         "waiting_for": _waiting_for(deal),
         "fingerprint": decision.fingerprint if decision else None,

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import cast
 
 from dealdesk.domain import signature
-from dealdesk.domain.certificate import gate
+from dealdesk.domain.certificate import gate, has_expired
 from dealdesk.domain.deal import Deal, Intent
-from dealdesk.domain.events import EnvelopeVoided, Event, VendorAsked
+from dealdesk.domain.events import ApprovalExpired, EnvelopeVoided, Event, VendorAsked
 from dealdesk.domain.stages import Effect, EnvelopeStatus, Stage
 from dealdesk.errors import VendorRefused
 from dealdesk.ports import Cause, Deals, EnvelopeState, People, Person, Signatures
@@ -20,7 +20,14 @@ from dealdesk.usecases.change import change
 def request_signature(
     deals: Deals, people: People, signatures: Signatures, deal_id: str, clock: Callable[[], datetime]
 ) -> list[str]:
-    """Carries out the deal's open intents to send and to void; returns their keys."""
+    """Carries out the deal's open intents to send and to void; returns their keys.
+
+    An approval that has ended is recorded as such instead, so that the rep can submit again.
+    """
+    deal = deals.load(deal_id)
+    if has_expired(deal, clock()):
+        _expire(deals, signatures, deal, clock())
+        return []
     send: Work[str] = Work(
         actor="system:request_signature",
         gate=lambda deal, _, now: gate(deal, "signature", now, signed=False),
@@ -51,6 +58,22 @@ def ask_about_signature(deals: Deals, signatures: Signatures, deal_id: str, *, c
         return moved or [VendorAsked("signature", state.status.value)]
 
     return change(deals, deal_id, decide, cause=cause, actor="system:chase_stalled", now=now)
+
+
+def _expire(deals: Deals, signatures: Signatures, deal: Deal, now: datetime) -> None:
+    """An attempt whose answer was lost may have sent the contract in time: then it is out, and nothing expires."""
+    intent = next((i for i in deal.intents if i.effect is Effect.SEND_ENVELOPE), None)
+    out = signatures.look_up(intent.key, intent.opened_at) if intent and intent.attempts else None
+    assert deal.certificate is not None
+    ended = deal.certificate.expires_at
+
+    def decide(deal: Deal) -> Sequence[Event]:
+        if intent and out:
+            return signature.sent(deal, intent.key, out.envelope_id, now)
+        return [ApprovalExpired(ended)] if has_expired(deal, now) else []
+
+    cause = Cause("expiry", f"{deal.id}:{deal.certificate.fingerprint[:16]}@{ended.isoformat()}")
+    change(deals, deal.id, decide, cause=cause, actor="system:request_signature", now=now)
 
 
 def _signer(people: People, deal: Deal) -> Person:
