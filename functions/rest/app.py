@@ -117,11 +117,12 @@ def decide_approval(deal_id: str, body: rest.ApprovalIn, key: Key = None) -> Res
     ask = Ask(app, body, key, DECIDES)
     answer = Answer(
         step=body.step,
-        approve=body.decision == "approve",
+        approve=body.decision != "reject",
         fingerprint=body.fingerprint,
         by=ask.who.person_id,
         groups=ask.who.groups,
         comment=body.comment,
+        conditions=body.to_conditions(),
     )
     deal = ask.change(deal_id, lambda deal, now: approvals.decide(deal, answer, now))
     return as_response(HTTPStatus.OK, views.deal_view(deal, invoice_links(app)))

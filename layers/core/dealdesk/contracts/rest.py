@@ -6,8 +6,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from dealdesk.domain.events import Condition
 from dealdesk.domain.money import parse_decimal
 from dealdesk.domain.quote import Billing, ChargeType, Customer, InvalidQuote, Line, Providers, Quote, Risk
 from dealdesk.errors import Malformed
@@ -163,11 +164,47 @@ class QuotePatch(Strict):
             raise Malformed(str(error), pointer=error.pointer) from error
 
 
+class ConditionIn(Strict):
+    """`fact` is one of the decision's facts; `op` says how it compares with `value`."""
+
+    fact: Literal[
+        "discount_pct",
+        "recurring_discount_pct",
+        "one_time_discount_pct",
+        "usage_discount_pct",
+        "margin_pct",
+        "payment_days",
+        "term_months",
+        "total_contract_value",
+        "billing",
+    ]
+    op: Literal["max", "min", "same"]
+    value: Annotated[str, Field(min_length=1, max_length=32)]
+
+    @model_validator(mode="after")
+    def comparable(self) -> ConditionIn:
+        if self.op == "same":
+            return self
+        if self.fact == "billing":
+            raise ValueError("billing is compared by `same`")
+        parse_decimal(self.value)
+        return self
+
+
 class ApprovalIn(Strict):
+    """`conditions` become enforced limits: the deal is approved once its terms meet all of them."""
+
     step: Id
-    decision: Literal["approve", "reject"]
+    decision: Literal["approve", "approve_with_conditions", "reject"]
+    conditions: Annotated[list[ConditionIn], Field(max_length=20)] = []
     fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     comment: Annotated[str, Field(max_length=2000)] = ""
+
+    def to_conditions(self) -> tuple[Condition, ...]:
+        """Raises `Malformed` when the conditions do not fit the decision."""
+        if bool(self.conditions) != (self.decision == "approve_with_conditions"):
+            raise Malformed("conditions go with approve_with_conditions, and only with it", pointer="/conditions")
+        return tuple(Condition(given.fact, given.op, given.value) for given in self.conditions)
 
 
 class ProcessIn(Strict):
@@ -249,6 +286,7 @@ class DealOut(BaseModel):
     fingerprint: str | None
     decision: dict[str, Any] | None
     open_steps: list[str]
+    unmet_conditions: list[str]
     envelope: dict[str, Any] | None
     payments: list[PaymentOut]
     invoices: list[InvoiceOut]

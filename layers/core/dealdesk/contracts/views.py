@@ -9,6 +9,7 @@ from typing import Any
 from dealdesk.contracts import rest
 from dealdesk.domain.chain import Recorded
 from dealdesk.domain.deal import Deal, Invoice, Payment
+from dealdesk.domain.grants import unmet
 from dealdesk.domain.guardrails import to_json
 
 Preview = Callable[[str], str]
@@ -32,6 +33,7 @@ def deal_view(deal: Deal, preview: Preview) -> dict[str, Any]:
         fingerprint=deal.fingerprint,
         decision=to_json(deal.decision) if deal.decision else None,
         open_steps=list(deal.round.open_steps) if deal.round else [],
+        unmet_conditions=list(unmet(deal.round.grants, deal.decision)) if deal.round and deal.decision else [],
         envelope={"id": envelope.id, "status": envelope.status.value, "reason": envelope.reason} if envelope else None,
         payments=[_payment(deal, payment) for payment in deal.payments],
         invoices=[_invoice(deal, invoice, preview) for invoice in deal.invoices],

@@ -9,6 +9,7 @@ from dealdesk.domain import events as e
 from dealdesk.domain import submission
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.fold import fold
+from dealdesk.domain.grants import limits_of, scope_of
 from dealdesk.domain.stages import Effect, EnvelopeStatus, Stage
 from dealdesk.errors import ApproverConflicted, ApproverNotEntitled, Forbidden, TermsChanged, WrongStage
 
@@ -23,6 +24,7 @@ class Answer:
     by: str
     groups: frozenset[str]
     comment: str = ""
+    conditions: tuple[e.Condition, ...] = ()
 
 
 def decide(deal: Deal, answer: Answer, now: datetime) -> list[e.Event]:
@@ -49,12 +51,22 @@ def decide(deal: Deal, answer: Answer, now: datetime) -> list[e.Event]:
             *happened,
             e.ApprovalRejected(live.number, answer.step, answer.by, answer.fingerprint, answer.comment),
         ]
-    waited = int((now - live.asked_at).total_seconds())
-    happened.append(e.ApprovalGranted(live.number, answer.step, answer.by, answer.fingerprint, answer.comment, waited))
-    after = fold(deal, happened, now)
-    if after.round and not after.round.open_steps:
-        happened += submission.approve(after, now)
-    return happened
+    assert deal.quote is not None
+    assert deal.decision is not None
+    happened.append(
+        e.ApprovalGranted(
+            round=live.number,
+            step=answer.step,
+            by=answer.by,
+            fingerprint=answer.fingerprint,
+            comment=answer.comment,
+            wait_seconds=int((now - live.asked_at).total_seconds()),
+            limits=limits_of(deal.decision, answer.step),
+            scope=scope_of(deal.quote),
+            conditions=answer.conditions,
+        )
+    )
+    return happened + submission.settle(fold(deal, happened, now), now)
 
 
 def recall(deal: Deal, by: str, may_recall_any: bool) -> list[e.Event]:

@@ -13,10 +13,11 @@ VALID_FOR = timedelta(days=14)
 
 
 def issue(deal: Deal, now: datetime) -> Certificate:
-    """A certificate for the deal's live revision: valid 14 days or until the quote ends, whichever is first."""
+    """A certificate for the live revision, valid 14 days from its first grant or until the quote ends, if sooner."""
     if deal.quote is None or deal.decision is None:
         raise CertificateInvalid(f"deal {deal.id} has no evaluated quote to certify")
-    expires_at = now + VALID_FOR
+    grants = deal.round.grants if deal.round and deal.round.fingerprint == deal.fingerprint else ()
+    expires_at = min([now, *(grant.at for grant in grants)]) + VALID_FOR
     if deal.quote.valid_until:
         last_moment = datetime.combine(deal.quote.valid_until, time.max, tzinfo=UTC)
         expires_at = min(expires_at, last_moment)
@@ -25,7 +26,7 @@ def issue(deal: Deal, now: datetime) -> Certificate:
         policy_id=deal.decision.policy_id,
         policy_version=deal.decision.policy_version,
         policy_hash=deal.decision.policy_hash,
-        grants=deal.round.grants if deal.round and deal.round.fingerprint == deal.fingerprint else (),
+        grants=grants,
         issued_at=now,
         expires_at=expires_at,
     )

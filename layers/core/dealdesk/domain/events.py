@@ -41,13 +41,46 @@ class StageAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """What an approver accepted of one rule; `op` is `max`, `min` or `same`, `value` as the decision shows it."""
+
+    rule: str
+    line: str | None
+    fact: str
+    op: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a grant covers besides its limits: who buys, what, and how much of it at list price."""
+
+    customer_id: str
+    currency: str
+    list_total_minor: int
+    skus: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What an approver wants to see first: a fact of the decision at most, at least, or exactly this."""
+
+    fact: str
+    op: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
-    """One approver's yes, to exactly these terms."""
+    """One approver's yes: to which limits, within which scope, and on which conditions."""
 
     step: str
     by: str
     at: datetime
     comment: str
+    limits: tuple[Limit, ...]
+    scope: Scope
+    conditions: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +170,13 @@ class GuardrailViolated:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRequested:
+    """`carried` are grants of earlier terms that these terms are no worse than."""
+
     TYPE: ClassVar[str] = "approval.requested"
     round: int
     fingerprint: str
     stages: tuple[StageAsked, ...]
+    carried: tuple[Grant, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +199,9 @@ class ApprovalGranted:
     fingerprint: str
     comment: str
     wait_seconds: int
+    limits: tuple[Limit, ...]
+    scope: Scope
+    conditions: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,10 +126,10 @@ def _about_approval(
 ) -> Deal:
     match event:
         case e.ApprovalRequested():
-            asked = Round(event.round, event.fingerprint, event.stages, asked_at=at)
+            asked = Round(event.round, event.fingerprint, event.stages, asked_at=at, grants=event.carried)
             return replace(deal, stage=Stage.PENDING_APPROVAL, round=asked)
         case e.ApprovalGranted() if deal.round:
-            grant = e.Grant(event.step, event.by, at, event.comment)
+            grant = e.Grant(event.step, event.by, at, event.comment, event.limits, event.scope, event.conditions)
             return replace(deal, round=replace(deal.round, grants=(*deal.round.grants, grant)))
         case e.ApprovalRejected() if deal.round:
             return replace(deal, stage=Stage.REJECTED, round=replace(deal.round, closed=True))

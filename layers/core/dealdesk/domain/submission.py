@@ -11,6 +11,7 @@ from dealdesk.domain.counterfactual import what_would_pass
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.decision import FxRate, Outcome
 from dealdesk.domain.fold import fold
+from dealdesk.domain.grants import survives, unmet
 from dealdesk.domain.guardrails import evaluate
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.quote import Quote
@@ -29,6 +30,7 @@ OPEN_TO_CHANGE = frozenset(
         Stage.EXPIRED,
     }
 )
+LIVE = frozenset({Stage.PENDING_APPROVAL, Stage.APPROVED, Stage.OUT_FOR_SIGNATURE})
 RESUBMITTED = frozenset({Stage.REJECTED, Stage.RECALLED, Stage.EXPIRED})
 
 
@@ -66,10 +68,18 @@ def judge(
         )
     after = fold(deal, happened, now)
     if decision.outcome is Outcome.NEEDS_APPROVAL:
-        happened.append(_ask(after, policy))
+        happened.append(_ask(after, policy, _carried(deal, after, policy, fx)))
+        happened += settle(fold(after, happened[-1:], now), now)
     elif decision.outcome is Outcome.AUTO_APPROVE:
         happened += approve(after, now)
     return happened
+
+
+def settle(deal: Deal, now: datetime) -> list[e.Event]:
+    """The approval of a deal whose every step is granted and whose every condition is met; nothing before that."""
+    if deal.round is None or deal.decision is None or deal.round.open_steps:
+        return []
+    return [] if unmet(deal.round.grants, deal.decision) else approve(deal, now)
 
 
 def approve(deal: Deal, now: datetime) -> list[e.Event]:
@@ -78,7 +88,28 @@ def approve(deal: Deal, now: datetime) -> list[e.Event]:
     return approved + signature.request(fold(deal, approved, now))
 
 
-def _ask(deal: Deal, policy: Policy) -> e.ApprovalRequested:
+def _carried(before: Deal, after: Deal, policy: Policy, fx: Mapping[str, FxRate]) -> tuple[e.Grant, ...]:
+    """The grants of the live terms that the new ones are no worse than; the others are void from here on.
+
+    Who has edited the terms cannot have approved them.
+    """
+    live = before.round
+    if live is None or before.stage not in LIVE or live.fingerprint != before.fingerprint:
+        return ()
+    assert before.quote is not None
+    assert after.quote is not None
+    assert after.decision is not None
+    quote, decision, old = after.quote, after.decision, before.quote
+    return tuple(
+        grant
+        for grant in live.grants
+        if grant.step in decision.required_steps
+        and grant.by not in after.editors
+        and survives(grant, old, quote, decision, policy, fx)
+    )
+
+
+def _ask(deal: Deal, policy: Policy, carried: tuple[e.Grant, ...]) -> e.ApprovalRequested:
     assert deal.decision is not None
     stages = tuple(
         e.StageAsked(
@@ -88,4 +119,4 @@ def _ask(deal: Deal, policy: Policy) -> e.ApprovalRequested:
         for stage in deal.decision.route
     )
     number = deal.round.number + 1 if deal.round else 1
-    return e.ApprovalRequested(number, deal.decision.fingerprint, stages)
+    return e.ApprovalRequested(number, deal.decision.fingerprint, stages, carried)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dealdesk.domain.counterfactual import what_would_pass
 from dealdesk.domain.deal import Deal
+from dealdesk.domain.grants import unmet
 from dealdesk.domain.money import Money, format_money
-from dealdesk.domain.stages import InvoiceStatus
+from dealdesk.domain.stages import InvoiceStatus, Stage
 from dealdesk.ports import Crm, Deals
 from dealdesk.usecases.answer_approval import INVOICE_STEP
 
@@ -51,6 +52,9 @@ def _waiting_for(deal: Deal) -> str:
     failed = [f"{intent.effect.value} failed: {intent.failed}" for intent in deal.intents if intent.failed]
     if failed:
         return "; ".join(failed)
+    conditions = unmet(deal.round.grants, deal.decision) if deal.round and deal.decision else ()
+    if deal.stage is Stage.PENDING_APPROVAL and conditions and deal.round and not deal.round.open_steps:
+        return f"Owner: {'; '.join(conditions)}"
     if deal.round and deal.round.open_steps:
         labels = {step.id: step.label for stage in deal.round.stages for step in stage.steps}
         return ", ".join(labels[step] for step in deal.round.open_steps)

@@ -1,0 +1,106 @@
+"""Which approvals survive an edit: those whose approver would see nothing worse than what they granted.
+
+A new quote is always compared with the limits that the approver granted, never with a value that was carried over
+since: neither a ratchet upwards nor a slide downwards can come from many small edits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+
+from dealdesk.domain.decision import Decision, FxRate, Outcome, Violation
+from dealdesk.domain.events import Condition, Grant, Limit, Scope
+from dealdesk.domain.guardrails import evaluate
+from dealdesk.domain.policy import Policy
+from dealdesk.domain.quote import Billing, Quote
+
+# From the seller's best to the worst.
+BILLING_ORDER = (Billing.UPFRONT, Billing.ANNUAL, Billing.QUARTERLY, Billing.MONTHLY)
+
+WORDS = {"max": "at most", "min": "at least", "same": "exactly"}
+
+# A change of any of these cannot be called better or worse: the approver has to look again.
+INCOMPARABLE = ("customer", "currency", "risk", "segment", "region", "new_logo")
+
+
+def limits_of(decision: Decision, step: str) -> tuple[Limit, ...]:
+    """The limits that the approver of `step` accepts by granting the terms as they are."""
+    return tuple(_limit(violation) for violation in decision.violations if violation.step == step)
+
+
+def scope_of(quote: Quote) -> Scope:
+    skus = tuple(sorted({line.sku for line in quote.lines}))
+    return Scope(quote.customer.id, quote.currency, quote.list_total.amount_minor, skus)
+
+
+def survives(
+    grant: Grant, before: Quote, after: Quote, decision: Decision, policy: Policy, fx: Mapping[str, FxRate]
+) -> bool:
+    """Whether a grant that covered `before` still covers `after`, which was judged as `decision`."""
+    asked = [violation for violation in decision.violations if violation.step == grant.step]
+    return (
+        _comparable(before, after)
+        and after.list_total.amount_minor <= grant.scope.list_total_minor
+        and _knows_every_item(grant.scope, after, policy, fx)
+        and all(_within(violation, grant.limits) for violation in asked)
+    )
+
+
+def unmet(grants: tuple[Grant, ...], decision: Decision) -> tuple[str, ...]:
+    """The conditions that the terms do not meet yet, in plain words."""
+    facts = dict(decision.facts)
+    return tuple(
+        f"{condition.fact} {WORDS[condition.op]} {condition.value} (asked by {grant.step})"
+        for grant in grants
+        for condition in grant.conditions
+        if not _meets(facts.get(condition.fact), condition)
+    )
+
+
+def _meets(actual: str | None, condition: Condition) -> bool:
+    if actual is None:
+        return False
+    if condition.op == "same":
+        return actual == condition.value
+    found, wanted = Decimal(actual), Decimal(condition.value)
+    return found <= wanted if condition.op == "max" else found >= wanted
+
+
+def _comparable(before: Quote, after: Quote) -> bool:
+    if any(getattr(before, field) != getattr(after, field) for field in INCOMPARABLE):
+        return False
+    if BILLING_ORDER.index(after.billing) > BILLING_ORDER.index(before.billing):
+        return False
+    if after.term_months < before.term_months:
+        return False
+    kept = {line.id: line for line in before.lines}
+    return all(line.charge_type == kept[line.id].charge_type for line in after.lines if line.id in kept)
+
+
+def _knows_every_item(scope: Scope, after: Quote, policy: Policy, fx: Mapping[str, FxRate]) -> bool:
+    """A product that the approver did not see is fine only when it would pass the policy alone."""
+    new = tuple(line for line in after.lines if line.sku not in scope.skus)
+    return not new or all(
+        evaluate(replace(after, lines=(line,)), policy, fx).outcome is Outcome.AUTO_APPROVE for line in new
+    )
+
+
+def _within(violation: Violation, limits: tuple[Limit, ...]) -> bool:
+    granted = next((g for g in limits if (g.rule, g.line, g.fact) == _dimension(violation)), None)
+    if granted is None:
+        return False
+    if granted.op == "same":
+        return violation.actual == granted.value
+    actual, limit = Decimal(violation.actual), Decimal(granted.value)
+    return actual <= limit if granted.op == "max" else actual >= limit
+
+
+def _limit(violation: Violation) -> Limit:
+    op = violation.op if violation.op in ("max", "min") else "same"
+    return Limit(violation.rule, violation.line, violation.fact, op, violation.actual)
+
+
+def _dimension(violation: Violation) -> tuple[str, str | None, str]:
+    return violation.rule, violation.line, violation.fact
