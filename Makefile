@@ -25,7 +25,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo up down bench build deploy validate clean \
+.PHONY: help setup check test demo up down bench schemas build deploy validate clean \
   check-format check-lint check-types check-template check-tests live
 
 help: ## list the targets
@@ -92,6 +92,9 @@ down: .venv/.local ## stop it
 
 bench: .venv/.lint ## measure; writes .local/bench.json
 	@$(BIN)/python -m tests.bench
+
+schemas: .venv/.local ## write docs/events from the code
+	@$(BIN)/python -m local.schemas
 
 validate: .venv/.lint ## let SAM read the template
 	@$(SAM) validate --lint --template template.yaml

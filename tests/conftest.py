@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
+import hypothesis
 import pytest
 
 from local import aws
 from local.processes import stop
 from tests.table import TABLE, make_table
+
+# How long an example takes says something about the machine, nothing about the desk.
+hypothesis.settings.register_profile("desk", deadline=None)
+hypothesis.settings.load_profile("desk")
 
 
 @pytest.fixture(scope="session")

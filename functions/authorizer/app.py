@@ -62,7 +62,8 @@ def verify(header: str) -> dict[str, Any]:
         issuer=secret.issuer,
         options={"require": ["exp", "iat", "sub"]},
     )
-    if claims.get("role") not in ROLES or not isinstance(claims["sub"], str) or not claims["sub"]:
+    role = claims.get("role")
+    if not isinstance(role, str) or role not in ROLES or not isinstance(claims["sub"], str) or not claims["sub"]:
         raise ValueError("the token names no person or no known role")
     return claims
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
@@ -25,7 +25,7 @@ class Settings:
     salesforce_url: str
 
 
-class Secret(msgspec.Struct):
+class Secret(msgspec.Struct, frozen=True):
     consumer_key: str
     private_key: str
     username: str
@@ -41,9 +41,13 @@ def deals() -> DynamoDeals:
     return DynamoDeals(config().dealdesk_table, config().dealdesk_silent_after_seconds)
 
 
-@cache
 def crm() -> SalesforceCrm:
-    secret = secrets.secret(config().salesforce_secret, Secret)
+    """Made anew when the secret has been rotated."""
+    return connected(secrets.secret(config().salesforce_secret, Secret))
+
+
+@lru_cache(maxsize=1)
+def connected(secret: Secret) -> SalesforceCrm:
     return SalesforceCrm(
         config().salesforce_url,
         consumer_key=secret.consumer_key,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -21,18 +21,20 @@ class Settings:
     n8n_url: str
 
 
-class Secret(msgspec.Struct):
+class Secret(msgspec.Struct, frozen=True):
     url_path: str
     signing_secret: str
 
 
-@cache
 def notifier() -> N8nNotifier | None:
+    """Made anew when the secret has been rotated; None where no n8n is configured."""
     config = settings.read(Settings)
-    if not config.n8n_url:
-        return None
-    secret = secrets.secret(config.n8n_secret, Secret)
-    return N8nNotifier(config.n8n_url, path=secret.url_path, secret=secret.signing_secret)
+    return connected(config.n8n_url, secrets.secret(config.n8n_secret, Secret)) if config.n8n_url else None
+
+
+@lru_cache(maxsize=1)
+def connected(url: str, secret: Secret) -> N8nNotifier:
+    return N8nNotifier(url, path=secret.url_path, secret=secret.signing_secret)
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:

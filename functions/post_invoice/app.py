@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
@@ -26,7 +26,7 @@ class Settings:
     quickbooks_oauth_url: str
 
 
-class Secret(msgspec.Struct):
+class Secret(msgspec.Struct, frozen=True):
     client_id: str
     client_secret: str
     realm_id: str
@@ -43,9 +43,13 @@ def deals() -> DynamoDeals:
     return DynamoDeals(config().dealdesk_table, config().dealdesk_silent_after_seconds)
 
 
-@cache
 def ledger() -> QuickbooksLedger:
-    secret = secrets.secret(config().quickbooks_secret, Secret)
+    """Made anew when the secret has been rotated."""
+    return connected(secrets.secret(config().quickbooks_secret, Secret))
+
+
+@lru_cache(maxsize=1)
+def connected(secret: Secret) -> QuickbooksLedger:
     tokens = QuickbooksTokens(
         config().dealdesk_table,
         config().quickbooks_oauth_url,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
 
 from dealdesk.adapters.dynamo_deals import DynamoDeals
 from dealdesk.adapters.dynamo_people import DynamoPeople
+from dealdesk.adapters.dynamo_policies import DynamoPolicies
 from dealdesk.adapters.salesforce import SalesforceCrm
-from dealdesk.adapters.shipped_policies import ShippedPolicies
 from dealdesk.contracts.bus import BusEvent
 from dealdesk.contracts.salesforce_ids import deal_id_of
 from dealdesk.edge import clock, secrets, settings, telemetry
@@ -31,7 +31,7 @@ class Settings:
     salesforce_url: str
 
 
-class Secret(msgspec.Struct):
+class Secret(msgspec.Struct, frozen=True):
     consumer_key: str
     private_key: str
     username: str
@@ -48,8 +48,17 @@ def deals() -> DynamoDeals:
 
 
 @cache
+def policies() -> DynamoPolicies:
+    return DynamoPolicies(config().dealdesk_table)
+
+
 def crm() -> SalesforceCrm:
-    secret = secrets.secret(config().salesforce_secret, Secret)
+    """Made anew when the secret has been rotated."""
+    return connected(secrets.secret(config().salesforce_secret, Secret))
+
+
+@lru_cache(maxsize=1)
+def connected(secret: Secret) -> SalesforceCrm:
     return SalesforceCrm(
         config().salesforce_url,
         consumer_key=secret.consumer_key,
@@ -78,9 +87,10 @@ def read(message: Message) -> None:
             telemetry.said("answer applied", deal_id=deal.id, cause=f"bus:{message.id}", stage=deal.stage.value)
         case Silence():
             cause = Cause("chase", f"{message.deal_id}@{message.due_at}")
-            deal = ask_crm(deals(), crm(), message.deal_id, cause=cause, now=clock.now())
-            if deal.quote is None:
+            if deals().load(message.deal_id).unread:
                 evaluate(message.deal_id, cause)
+            else:
+                ask_crm(deals(), crm(), message.deal_id, cause=cause, now=clock.now())
             telemetry.said("CRM asked about a silent deal", deal_id=message.deal_id, cause=str(cause))
         case Sweep():
             found = sweep_submissions(deals(), crm(), "salesforce", deal_id_of, clock.now())
@@ -91,6 +101,6 @@ def read(message: Message) -> None:
 
 def evaluate(deal_id: str, cause: Cause) -> None:
     people = DynamoPeople(config().dealdesk_table)
-    deal = evaluate_quote(deals(), crm(), people, ShippedPolicies(), deal_id, cause=cause, clock=clock.now)
+    deal = evaluate_quote(deals(), crm(), people, policies(), deal_id, cause=cause, clock=clock.now)
     outcome = deal.decision.outcome.value if deal.decision else None
     telemetry.said("quote evaluated", deal_id=deal_id, cause=str(cause), outcome=outcome, stage=deal.stage.value)

@@ -18,7 +18,7 @@ from dealdesk.domain.events import CrmRecord
 from dealdesk.edge import answers, clock, proofs, secrets, settings, telemetry, webhooks
 from dealdesk.errors import AlreadyHandled, DealUnknown, Forbidden, Malformed, Refusal, Unavailable
 from dealdesk.ports import Cause
-from dealdesk.usecases.answer_approval import note_answer
+from dealdesk.usecases.note_answer import note_answer
 from dealdesk.usecases.receive_quote import receive_quote
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
@@ -26,7 +26,7 @@ class Settings:
     public_url: str
 
 
-class Secret(msgspec.Struct):
+class Secret(msgspec.Struct, frozen=True):
     api_key: str
 
 
@@ -40,9 +40,13 @@ def deals() -> DynamoDeals:
     return DynamoDeals(config().dealdesk_table, config().dealdesk_silent_after_seconds)
 
 
-@cache
 def payments() -> StripePayments:
-    secret = secrets.secret(config().stripe_secret, Secret)
+    """Made anew when the secret has been rotated."""
+    return connected(secrets.secret(config().stripe_secret, Secret))
+
+
+@lru_cache(maxsize=1)
+def connected(secret: Secret) -> StripePayments:
     return StripePayments(secret.api_key, config().stripe_url, return_url=config().public_url)
 
 

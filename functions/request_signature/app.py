@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import msgspec
@@ -26,7 +26,7 @@ class Settings:
     docusign_oauth_url: str
 
 
-class Secret(msgspec.Struct):
+class Secret(msgspec.Struct, frozen=True):
     integration_key: str
     user_id: str
     account_id: str
@@ -44,9 +44,13 @@ def deals() -> DynamoDeals:
     return DynamoDeals(config().dealdesk_table, config().dealdesk_silent_after_seconds)
 
 
-@cache
 def signatures() -> DocusignSignatures:
-    secret = secrets.secret(config().docusign_secret, Secret)
+    """Made anew when the secret has been rotated."""
+    return connected(secrets.secret(config().docusign_secret, Secret))
+
+
+@lru_cache(maxsize=1)
+def connected(secret: Secret) -> DocusignSignatures:
     return DocusignSignatures(
         config().docusign_oauth_url,
         integration_key=secret.integration_key,

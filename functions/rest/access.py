@@ -15,6 +15,7 @@ GROUPS_OF = {
 SEES_ALL = frozenset({"deal_desk", "finance", "executive", "revops", "admin", "auditor", "service"})
 WRITES = frozenset({"rep", "deal_desk", "admin", "service"})
 DECIDES = frozenset({"finance", "executive"})
+EDITS_POLICIES = frozenset({"revops", "admin"})
 COLLECTS = frozenset({"deal_desk", "finance", "admin", "service"})
 READS = SEES_ALL | {"rep"}
 

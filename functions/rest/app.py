@@ -5,22 +5,26 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Any
 
+import policy_routes
 from access import COLLECTS, DECIDES, READS, SEES_ALL, WRITES
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from desk import (
     Ask,
     caller,
+    contact_of,
     deal_of_invoice,
     deal_of_payment,
     deals,
     index,
     invoice_links,
     open_invoice,
+    people,
     policies,
-    remember_contact,
+    version_seen,
     wait_for_link,
 )
+from pages import payment_page
 from replies import as_response, guarded, install
 
 from dealdesk.contracts import rest, views
@@ -28,14 +32,16 @@ from dealdesk.domain import approvals, invoices, payments
 from dealdesk.domain.approvals import Answer
 from dealdesk.domain.chain import first_break
 from dealdesk.domain.counterfactual import what_would_pass
+from dealdesk.domain.events import QuoteReceived
 from dealdesk.domain.guardrails import evaluate, to_json
-from dealdesk.domain.submission import judge, receive
+from dealdesk.domain.submission import judge
 from dealdesk.edge import clock, telemetry
-from dealdesk.errors import Conflict, Malformed, PreconditionMissing, VersionMoved
+from dealdesk.errors import Conflict, DealUnknown, VersionMoved
 
 app = APIGatewayRestResolver(enable_validation=True)
 app.enable_swagger(path="/docs", title="Deal Desk OS", version="1.0.0")
 install(app)
+app.include_router(policy_routes.router)
 
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
@@ -65,16 +71,19 @@ def list_deals(
 def create_deal(body: rest.QuoteIn, key: Key = None) -> Response[rest.DealOut]:
     ask = Ask(app, body, key, WRITES)
     deal_id = ask.deal_id(body.crm)
-    quote = body.to_quote(remember_contact(deal_id, body.contact))
+    contact = contact_of(deal_id, body.contact)
+    quote = body.to_quote(contact.id if contact else None)
     crm = ask.crm_record(body.crm)
-    deal = ask.change(
-        deal_id,
-        lambda deal, now: [
-            *([] if deal.version else receive(deal, crm, now, ask.who.person_id)),
-            *judge(deal, quote, policies().current(now), policies().fx_rates(now), ask.who.person_id, now),
-        ],
-        or_new=True,
-    )
+
+    def decide(deal: Any, now: Any) -> Any:
+        received = [] if deal.version else [QuoteReceived(crm, now, ask.who.person_id)]
+        judged = judge(deal, quote, policies().current(now), policies().fx_rates(now), ask.who.person_id, now)
+        # Only now is the caller known to be allowed; and the signer must be there before the deal asks for them.
+        if contact:
+            people().remember(contact)
+        return [*received, *judged]
+
+    deal = ask.change(deal_id, decide, or_new=True)
     return as_response(HTTPStatus.CREATED, views.deal_view(deal, invoice_links(app)))
 
 
@@ -83,6 +92,8 @@ def get_deal(deal_id: str, as_of: Annotated[str | None, Query()] = None) -> Resp
     who = caller(app).may(READS)
     now = who.sees(deals().load(deal_id))
     deal = deals().as_of(deal_id, at=clock.parse(as_of, "as_of")) if as_of else now
+    if not deal.version:
+        raise DealUnknown(f"there was no deal {deal_id} yet at that time")
     return as_response(HTTPStatus.OK, views.deal_view(deal, invoice_links(app)), etag=deal.version)
 
 
@@ -94,14 +105,10 @@ def change_deal(
     key: Key = None,
 ) -> Response[rest.DealOut]:
     ask = Ask(app, body, key, WRITES)
-    if if_match is None:
-        raise PreconditionMissing("send the version that you saw in the If-Match header")
-    seen = if_match.strip().removeprefix("W/").strip('"')
-    if not (seen.isascii() and seen.isdigit() and len(seen) < 12):
-        raise Malformed("If-Match is the deal's version, a whole number", pointer="If-Match")
+    seen = version_seen(if_match)
 
     def decide(deal: Any, now: Any) -> Any:
-        if deal.version != int(seen):
+        if deal.version != seen:
             raise VersionMoved(f"deal {deal_id} is at version {deal.version}, not {seen}; read it again")
         if deal.quote is None:
             raise Conflict(f"deal {deal_id} has no quote yet")
@@ -227,6 +234,12 @@ def show_invoice(
     invoice_id: str, expires: Annotated[str, Query()] = "", signature: Annotated[str, Query()] = ""
 ) -> Response[Any]:
     return Response(HTTPStatus.OK, "text/html; charset=utf-8", open_invoice(invoice_id, expires, signature))
+
+
+@app.get("/console/payments/<outcome>", summary="Where a customer lands after paying", include_in_schema=False)
+def show_payment(outcome: str) -> Response[Any]:
+    telemetry.said("payment page opened", outcome=outcome[:20])
+    return Response(HTTPStatus.OK, "text/html; charset=utf-8", payment_page(paid=outcome == "done"))
 
 
 @app.get("/health", summary="Whether the desk answers")

@@ -13,13 +13,14 @@ from typing import Any
 import msgspec
 from access import Caller, caller_of
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pages import invoice_page, require_signed, signed_query
 from pydantic import BaseModel
 
 from dealdesk.adapters.dynamo_deals import DynamoDeals
 from dealdesk.adapters.dynamo_index import DynamoDealIndex
 from dealdesk.adapters.dynamo_people import DynamoPeople
-from dealdesk.adapters.shipped_policies import ShippedPolicies
+from dealdesk.adapters.dynamo_policies import DynamoPolicies
 from dealdesk.contracts import rest
 from dealdesk.contracts.salesforce_ids import deal_id_of, long_id
 from dealdesk.domain import invoices
@@ -27,10 +28,11 @@ from dealdesk.domain.deal import Deal
 from dealdesk.domain.events import CrmRecord, Event
 from dealdesk.domain.stages import PaymentStatus
 from dealdesk.edge import clock, secrets, settings, telemetry
-from dealdesk.errors import AlreadyHandled, NotFound
+from dealdesk.errors import AlreadyHandled, Malformed, NotFound, PreconditionMissing
 from dealdesk.ports import Cause, Person
 from dealdesk.usecases.change import change
 
+App = APIGatewayRestResolver | APIGatewayRouter
 POLL_SECONDS = 0.15
 
 
@@ -63,20 +65,33 @@ def index() -> DynamoDealIndex:
 
 
 @cache
-def policies() -> ShippedPolicies:
-    return ShippedPolicies()
+def people() -> DynamoPeople:
+    return DynamoPeople(config().dealdesk_table)
 
 
-def caller(app: APIGatewayRestResolver) -> Caller:
+@cache
+def policies() -> DynamoPolicies:
+    return DynamoPolicies(config().dealdesk_table)
+
+
+def caller(app: App) -> Caller:
     return caller_of(app.current_event.raw_event)
 
 
-class Ask:
-    """One request that may change a deal: the caller, allowed, and the cause that its key makes."""
+def version_seen(if_match: str | None) -> int:
+    """The version in an If-Match header. Raises `PreconditionMissing` without one, `Malformed` for no number."""
+    if if_match is None:
+        raise PreconditionMissing("send the version that you saw in the If-Match header")
+    seen = if_match.strip().removeprefix("W/").strip('"')
+    if not (seen.isascii() and seen.isdigit() and len(seen) < 12):
+        raise Malformed("If-Match is the version that you saw, a whole number", pointer="If-Match")
+    return int(seen)
 
-    def __init__(
-        self, app: APIGatewayRestResolver, body: BaseModel | None, key: str | None, roles: frozenset[str]
-    ) -> None:
+
+class Ask:
+    """One request that may change something: the caller, allowed, and the cause that its key makes."""
+
+    def __init__(self, app: App, body: BaseModel | None, key: str | None, roles: frozenset[str]) -> None:
         event = app.current_event
         self.who = caller(app).may(roles)
         self._key = key or f"request-{event.request_context.request_id}"
@@ -123,12 +138,8 @@ class Ask:
         return deal
 
 
-def remember_contact(deal_id: str, contact: rest.ContactIn | None) -> str | None:
-    if contact is None:
-        return None
-    person = Person(f"contact-{deal_id}", contact.name, contact.email)
-    DynamoPeople(config().dealdesk_table).remember(person)
-    return person.id
+def contact_of(deal_id: str, contact: rest.ContactIn | None) -> Person | None:
+    return Person(f"contact-{deal_id}", contact.name, contact.email) if contact else None
 
 
 def wait_for_link(deal: Deal) -> Deal:

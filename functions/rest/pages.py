@@ -61,6 +61,20 @@ def invoice_page(deal: Deal, invoice: Invoice) -> str:
 </main></body></html>"""
 
 
+def payment_page(*, paid: bool) -> str:
+    """Where the customer lands; it proves nothing, so it promises nothing about the money."""
+    title = "Thank you" if paid else "Not paid yet"
+    text = (
+        "We have your payment instruction and will confirm it once the money has arrived."
+        if paid
+        else "You can pay at any time with the link that you were sent, while it is valid."
+    )
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title><style>{_STYLE}</style></head>
+<body><main><h1>{title}</h1><p>{text}</p></main></body></html>"""
+
+
 _STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;color:#1b2430;background:#f4f6f8;margin:0}"
     "main{max-width:46rem;margin:2rem auto;background:#fff;padding:2rem;border-radius:12px;box-shadow:0 1px 4px #0002}"

@@ -9,7 +9,12 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from dealdesk.edge import answers, telemetry, webhooks
-from dealdesk.errors import Malformed, Refusal
+from dealdesk.errors import Malformed, NotFound, Refusal
+
+LONGEST_PATH = 512
+DEEPEST = 32
+# A caller's own text comes back in a problem document only so far.
+ECHOED = 200
 
 
 def guarded(app: APIGatewayRestResolver, event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -27,7 +32,9 @@ def install(app: APIGatewayRestResolver) -> None:
 
     @app.exception_handler(RequestValidationError)  # type: ignore[untyped-decorator]
     def invalid(error: RequestValidationError) -> Response[Any]:
-        problems = [{"pointer": _pointer(item["loc"]), "detail": str(item["msg"])} for item in error.errors()]
+        problems = [
+            {"pointer": _pointer(item["loc"])[:ECHOED], "detail": str(item["msg"])[:ECHOED]} for item in error.errors()
+        ]
         telemetry.warned("request refused", reason="RequestValidationError", problems=len(problems))
         detail = "; ".join(f"{problem['pointer']}: {problem['detail']}" for problem in problems[:5])
         return _response(answers.problem(422, "Cannot be read", detail, errors=problems[:50]))
@@ -59,6 +66,8 @@ def _response(proxy: dict[str, Any]) -> Response[Any]:
 
 def _require_readable(event: dict[str, Any]) -> None:
     """JSON as everybody reads it: no lone surrogates, no NaN, no number that a 64-bit reader would lose."""
+    if len(event.get("path") or "") > LONGEST_PATH:
+        raise NotFound("nothing has so long a name")
     if not event.get("body"):
         return
     body = webhooks.body_of(event)
@@ -68,12 +77,19 @@ def _require_readable(event: dict[str, Any]) -> None:
     try:
         document = json.loads(body, parse_constant=_refuse_constant)
         json.dumps(document, ensure_ascii=False).encode()
+        if _deeper_than(DEEPEST, document):
+            raise RecursionError
     except RecursionError:
         raise Malformed("the body is nested too deeply") from None
     except UnicodeError:
         raise Malformed("the body holds text that is no valid Unicode") from None
     except ValueError as error:
         raise Malformed(f"the body is no JSON: {error}") from None
+
+
+def _deeper_than(levels: int, value: Any) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels < 0 or any(_deeper_than(levels - 1, each) for each in inner)
 
 
 def _refuse_constant(name: str) -> float:

@@ -1,4 +1,4 @@
-"""A message waited for its deal: try again, and again later; after a day it is a dead letter with an alarm."""
+"""A message waited for its deal: try again, and again later; after a dozen tries it is a dead letter."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from dealdesk.edge import clock, settings
 from dealdesk.edge.reactions import Message, Parked, QueueSettings, react
 from dealdesk.errors import Malformed
 from dealdesk.ports import Cause, EnvelopeState, PaymentState
-from dealdesk.usecases.answer_approval import note_answer
+from dealdesk.usecases.note_answer import note_answer
 from dealdesk.usecases.record_payment import record_payment
 from dealdesk.usecases.record_signature import record_signature
 

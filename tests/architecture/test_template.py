@@ -101,12 +101,12 @@ def test_every_route_has_an_api_event_and_every_api_event_a_route() -> None:
 
 
 def routes() -> set[tuple[str, str]]:
-    """What `functions/rest/app.py` answers: its `@app.get("…")` and the page that `enable_swagger` adds."""
+    """What `functions/rest` answers: `@app.get("…")`, `@router.get("…")`, and the page of `enable_swagger`."""
     found: set[tuple[str, str]] = set()
-    for node in ast.walk(ast.parse((ROOT / "functions/rest/app.py").read_text())):
+    for node in (node for file in function_modules("rest").values() for node in ast.walk(ast.parse(file.read_text()))):
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
             continue
-        if not (isinstance(node.func.value, ast.Name) and node.func.value.id == "app"):
+        if not (isinstance(node.func.value, ast.Name) and node.func.value.id in ("app", "router")):
             continue
         if node.func.attr in ("get", "post", "put", "patch", "delete") and node.args:
             found.add((node.func.attr, _path(node.args[0])))

@@ -24,13 +24,17 @@ import botocore.session
 from botocore.awsrequest import AWSResponse
 from botocore.httpsession import URLLib3Session
 
+from tests.bench.figures import WEBHOOKS, Figure
+
+ROOT = Path(__file__).resolve().parents[2]
 ROUNDS, CALLS = 15, 100
+LIMIT = 3
 
 
-def measure(recording: Path, function_path: list[Path]) -> dict[str, Any]:
-    """Runs this file on the recording, with the function's packages and nothing of the tests in memory."""
+def measure(recording: Path, path: list[Path]) -> list[Figure]:
+    """Runs this file on the recording, with the function's packages on its `path` and no test in memory."""
     environment = {
-        "PYTHONPATH": os.pathsep.join(map(str, function_path)),
+        "PYTHONPATH": os.pathsep.join(map(str, [*path, ROOT])),
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "AWS_REGION": "us-east-1",
@@ -39,9 +43,14 @@ def measure(recording: Path, function_path: list[Path]) -> dict[str, Any]:
         "POWERTOOLS_TRACE_DISABLED": "true",
     }
     command = [sys.executable, __file__, str(recording)]
-    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-    figures: dict[str, Any] = json.loads(done.stdout)
-    return figures
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    found, function = json.loads(done.stdout), recording.stem
+    limit = LIMIT if function in WEBHOOKS else None
+    return [
+        Figure(f"warm.{function}.cpu", found["handled"] * 1e6, "us", "bare transaction", found["ratio"], limit),
+        Figure(f"table_calls.{function}.accepted", found["accepted"], "calls", limit=2),
+        Figure(f"table_calls.{function}.replayed", found["replayed"], "calls", limit=1),
+    ]
 
 
 class Wire:
@@ -65,7 +74,7 @@ def main(path: str) -> None:
     (_, _, read), (_, write, _) = given["table"]
     os.environ.update(given["environment"])
     wire = Wire(read)
-    URLLib3Session.send = lambda session, request: wire.send(session, request)  # type: ignore[method-assign]
+    URLLib3Session.send = lambda session, request: wire.send(session, request)
     with redirect_stdout(io.TextIOWrapper(open(os.devnull, "wb"))):
         handle = _handler(given)
         accepted = _calls(wire, handle)
@@ -83,7 +92,7 @@ def _handler(given: dict[str, Any]) -> Callable[[], Any]:
     from dealdesk.edge import aws, clock
 
     moment = datetime.fromisoformat(given["now"])
-    clock.now = lambda: moment  # type: ignore[assignment]
+    clock.now = lambda: moment
     kept = given["secrets"]
     aws.clients["secretsmanager"] = SimpleNamespace(get_secret_value=lambda SecretId: {"SecretString": kept[SecretId]})
     event, context = given["event"], SimpleNamespace(aws_request_id="bench")

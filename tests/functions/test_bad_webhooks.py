@@ -28,7 +28,6 @@ from tests.functions.conftest import Said
 from tests.functions.messages import (
     DESK,
     JSON,
-    XML,
     Answer,
     approval_decided,
     connect_message,
@@ -716,7 +715,7 @@ def secret_reads(text: str | None) -> Iterator[None]:
     secrets.forget()
 
 
-EMPTY = {
+EMPTY: dict[str, list[dict[str, Any]]] = {
     "stripe": [{"webhook_secrets": []}, {"webhook_secrets": [""]}],
     "docusign": [
         {"account_id": "a0000000-0000-4000-8000-000000000001", "connect_keys": []},

@@ -267,7 +267,7 @@ def test_a_waiting_lease_ends_by_itself(world: World) -> None:
         world.settle(patience=timedelta(seconds=5))
     assert world.deal(PASSES)["stage"] in ("approved", "out_for_signature")
 
-    world.sleep(seconds=40)
+    world.sleep(seconds=80)
     world.settle()
 
     assert world.deal(PASSES)["stage"] == "out_for_signature"

@@ -3,10 +3,12 @@
 ```
 Refusal
 ├── NotFound               the thing asked for is not here
-│   └── DealUnknown
+│   ├── DealUnknown
+│   └── PolicyUnknown
 ├── Forbidden              signed in, but not allowed to do this
 │   ├── ApproverNotEntitled
-│   └── ApproverConflicted
+│   ├── ApproverConflicted
+│   └── PublisherIsAuthor
 ├── Conflict               somebody moved first, or the deal is not where this is possible
 │   ├── VersionMoved
 │   ├── TermsChanged
@@ -18,9 +20,8 @@ Refusal
 │   ├── WrongContentType
 │   ├── PreconditionMissing    a change came without the version that was seen
 │   ├── TooLarge               more than a message, an item or a transaction may hold
-│   ├── WrongContentType
-│   ├── PreconditionMissing
-│   └── SignatureRefused   a message whose proof is missing, wrong, stale or from the future
+│   ├── PolicyHasErrors        what the checks found keeps the policy from being published
+│   └── SignatureRefused       a message whose proof is missing, wrong, stale or from the future
 ├── Unavailable            try again: the table, or a vendor, cannot answer now
 │   ├── TableBusy
 │   └── VendorUnavailable
@@ -49,6 +50,10 @@ class DealUnknown(NotFound):
     """No deal has this id (yet: a vendor's message may arrive before our own record)."""
 
 
+class PolicyUnknown(NotFound):
+    """No policy has this id, or the policy has no such version."""
+
+
 class Forbidden(Refusal):
     """Signed in, but not allowed."""
 
@@ -59,6 +64,10 @@ class ApproverNotEntitled(Forbidden):
 
 class ApproverConflicted(Forbidden):
     """Nobody approves a deal that they own or edited."""
+
+
+class PublisherIsAuthor(Forbidden):
+    """Nobody publishes a policy that they wrote."""
 
 
 class Conflict(Refusal):
@@ -95,6 +104,14 @@ class Malformed(Refusal):
 
 class TooLarge(Malformed):
     """More than one item or transaction of the table can hold."""
+
+
+class PolicyHasErrors(Malformed):
+    """The policy has errors: `problems` are their JSON pointers with what is wrong there."""
+
+    def __init__(self, message: str, problems: tuple[tuple[str, str], ...]) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 class WrongContentType(Malformed):

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from dealdesk.domain.chain import Recorded
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.decision import FxRate
 from dealdesk.domain.events import Event, InvoiceDraft
 from dealdesk.domain.money import Money
-from dealdesk.domain.policy import Policy
 from dealdesk.domain.quote import Quote
 from dealdesk.domain.stages import EnvelopeStatus
+
+# A webhook function never decides on a policy, and would pay for the compiler of policies in every cold start.
+if TYPE_CHECKING:
+    from dealdesk.domain.policy import Policy
+from dealdesk.domain.policy_version import PolicyVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,24 @@ class Policies(Protocol):
     def current(self, now: datetime) -> Policy: ...
 
     def fx_rates(self, now: datetime) -> Mapping[str, FxRate]: ...
+
+
+class PolicyBook(Protocol):
+    """The only way to read and write the versions of policies."""
+
+    def versions(self, policy_id: str, cause: Cause | None = None) -> list[PolicyVersion]:
+        """Every version by its number, none for a policy that nobody knows.
+
+        Raises `AlreadyHandled` for a cause that has made its change, and `CauseReused`.
+        """
+        ...
+
+    def keep(self, version: PolicyVersion, *, seen: int, cause: Cause, now: datetime) -> None:
+        """Claims the cause and writes a version that follows number `seen`, or publishes number `seen` itself.
+
+        Raises `AlreadyHandled`, `CauseReused`, `VersionMoved`, `TooLarge`, `TableBusy`.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

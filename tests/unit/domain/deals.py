@@ -15,7 +15,7 @@ from dealdesk.domain.fold import fold
 from dealdesk.domain.money import Money
 from dealdesk.domain.quote import Quote
 from dealdesk.domain.stages import EnvelopeStatus, Stage
-from dealdesk.domain.submission import judge, receive
+from dealdesk.domain.submission import judge
 from dealdesk.policies import load_template
 from tests.unit.domain.quotes import a_quote
 
@@ -58,7 +58,7 @@ class Story:
 
 def a_story(stage: Stage, deal_id: str = "d-1", **terms: Any) -> Story:
     """The shortest true story of a deal that stands at `stage` now."""
-    story = Story(deal_id).then(receive(Deal(DealId(deal_id)), None, NOW, OWNER))
+    story = Story(deal_id).then([e.QuoteReceived(None, NOW, OWNER)])
     match stage:
         case Stage.EVALUATED:
             return story.quoted(a_quote(off="60", **terms))

@@ -71,7 +71,10 @@ class DynamoDealIndex:
     def _shard(self, shard: int, since: str | None, before: tuple[str, str] | None) -> Iterator[DealSummary]:
         updated = self._row.updated_at
         # Times are ISO text: "0" sorts before and "9999" after every one of them.
-        condition = updated.between(since or "0", before[0] if before else "9999")
+        first, last = since or "0", before[0] if before else "9999"
+        if first > last:
+            return
+        condition = updated.between(first, last)
         rows = self._row.by_update.query(f"DEALS#{shard}", condition, scan_index_forward=False, page_size=100)
         for row in rows:
             yield codec.parse(str(row.summary), DealSummary)

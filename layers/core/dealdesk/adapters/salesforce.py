@@ -34,6 +34,8 @@ from dealdesk.ports import CrmAnswer, Person, SubmittedQuote
 
 API_VERSION = "62.0"
 TIMEOUT_SECONDS = (3.05, 8)
+SIGN_IN = "/services/oauth2/token"
+SALESFORCE = ".salesforce.com"
 
 _QUOTE = (
     "SELECT Id, Name, OwnerId, LastModifiedById, CurrencyIsoCode, AccountId, Account.Name, "
@@ -57,21 +59,22 @@ Answer = TypeVar("Answer")
 
 
 class _Session(requests.Session):
-    """Every call goes to the configured instance, with a timeout: the library has none, and writes https itself."""
+    """Signs in where the settings say, keeps their scheme, and sets a timeout: the library writes https and has none."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, login_url: str) -> None:
         super().__init__()
-        self._base = urlsplit(base_url)
+        self._login = urlsplit(login_url)
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         asked = urlsplit(url.decode() if isinstance(url, bytes) else url)
         kwargs.setdefault("timeout", TIMEOUT_SECONDS)
-        there = urlunsplit((self._base.scheme, self._base.netloc, asked.path, asked.query, ""))
+        host = self._login.netloc if asked.path == SIGN_IN else asked.netloc
+        there = urlunsplit((self._login.scheme, host, asked.path, asked.query, ""))
         return super().request(method, there, *args, **kwargs)
 
 
 class SalesforceCrm:
-    """The `Crm` port. Signs in by JWT bearer once a process, and again when the session has ended."""
+    """The `Crm` port. Signs in at `url` by JWT bearer once, and again when the session has ended."""
 
     def __init__(self, url: str, *, consumer_key: str, private_key: str, username: str) -> None:
         self._url = url
@@ -156,7 +159,7 @@ class SalesforceCrm:
                 consumer_key=self._consumer_key,
                 privatekey=self._private_key,
                 username=self._username,
-                domain="login",
+                domain=_domain(self._url),
                 version=API_VERSION,
                 session=_Session(self._url),
                 parse_float=Decimal,
@@ -183,6 +186,12 @@ def translated(error: Exception) -> VendorUnavailable | VendorRefused:
     ):
         return VendorRefused(f"Salesforce refused: {' '.join(sorted(codes)) or error}")
     return VendorUnavailable(f"Salesforce failed: {type(error).__name__}")
+
+
+def _domain(login_url: str) -> str:
+    """The library's word for where to sign in: `login`, `test` for sandboxes, or a company's own domain."""
+    host = urlsplit(login_url).hostname or ""
+    return host.removesuffix(SALESFORCE) if host.endswith(SALESFORCE) else "login"
 
 
 def _codes(error: Exception) -> set[str]:

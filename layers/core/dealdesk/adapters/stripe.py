@@ -51,8 +51,8 @@ class StripePayments:
             "metadata": ours,
             "payment_intent_data": {"metadata": ours},
             "expires_at": int((_hour_of(deal, key, now) + LINK_LIVES).timestamp()),
-            "success_url": f"{self._return_url}/paid",
-            "cancel_url": f"{self._return_url}/unpaid",
+            "success_url": f"{self._return_url}/console/payments/done",
+            "cancel_url": f"{self._return_url}/console/payments/open",
         }
         intent = deal.intent(key)
         for number in range(1, KEYS_A_FACT + 1):

@@ -23,8 +23,13 @@ Number = Annotated[
         }
     ),
 ]
+_PART = r"[^@\s\x00-\x1f\x7f-\x9f]"
 Text = Annotated[str, Field(min_length=1, max_length=255)]
+# People write several lines, and paste what they like; only a NUL helps nobody.
+Note = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")]
 Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:@-]+$")]
+# A tier that the desk does not know counts as medium.
+RiskText = Annotated[str, Field(max_length=64)]
 Small = Annotated[int, Field(strict=True, ge=0, le=100_000)]
 
 
@@ -46,8 +51,8 @@ class CustomerIn(Strict):
 class ContactIn(Strict):
     """Kept apart from the deal; events and logs hold only an id."""
 
-    name: Text
-    email: Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")]
+    name: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")]
+    email: Annotated[str, Field(max_length=254, pattern=rf"^{_PART}+@{_PART}+\.{_PART}+$")]
 
 
 class ProvidersIn(Strict):
@@ -99,7 +104,7 @@ class QuoteIn(Strict):
     customer: CustomerIn
     contact: ContactIn | None = None
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
-    risk: str = "medium"
+    risk: RiskText = "medium"
     segment: Text | None = None
     region: Text | None = None
     new_logo: bool | None = None
@@ -139,7 +144,7 @@ class QuotePatch(Strict):
 
     name: Text | None = None
     owner_id: Id | None = None
-    risk: str | None = None
+    risk: RiskText | None = None
     segment: Text | None = None
     region: Text | None = None
     payment_terms_days: Small | None = None
@@ -198,7 +203,7 @@ class ApprovalIn(Strict):
     decision: Literal["approve", "approve_with_conditions", "reject"]
     conditions: Annotated[list[ConditionIn], Field(max_length=20)] = []
     fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    comment: Annotated[str, Field(max_length=2000)] = ""
+    comment: Note = ""
 
     def to_conditions(self) -> tuple[Condition, ...]:
         """Raises `Malformed` when the conditions do not fit the decision."""
@@ -218,7 +223,7 @@ class StageIn(Strict):
 
 
 class RejectIn(Strict):
-    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    reason: Annotated[Note, Field(min_length=1)]
 
 
 class EventOut(BaseModel):

@@ -68,4 +68,4 @@ class BusinessCalendar:
 
 def weekdays(zone: str, opens: time, closes: time, holidays: frozenset[date] = frozenset()) -> BusinessCalendar:
     """Monday to Friday with one window a day, closed on `holidays`."""
-    return BusinessCalendar(zone, {day: ((opens, closes),) for day in range(5)}, dict.fromkeys(holidays, ()))
+    return BusinessCalendar(zone, dict.fromkeys(range(5), ((opens, closes),)), dict.fromkeys(holidays, ()))

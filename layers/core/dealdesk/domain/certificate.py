@@ -7,6 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.events import Certificate
 from dealdesk.domain.fingerprint import fingerprint
+from dealdesk.domain.stages import EnvelopeStatus
 from dealdesk.errors import CertificateInvalid
 
 VALID_FOR = timedelta(days=14)
@@ -49,7 +50,8 @@ def gate(deal: Deal, effect: str, now: datetime, *, signed: bool) -> str:
     current = fingerprint(deal.quote)
     if current != deal.certificate.fingerprint:
         raise CertificateInvalid(f"{effect} refused: the terms of deal {deal.id} changed since they were approved")
-    if signed and (deal.envelope is None or deal.envelope.fingerprint != current):
+    contract = deal.envelope
+    if signed and (contract is None or (contract.status, contract.fingerprint) != (EnvelopeStatus.COMPLETED, current)):
         raise CertificateInvalid(f"{effect} refused: the customer has not signed the approved terms of deal {deal.id}")
     if not signed and now > deal.certificate.expires_at:
         ended = deal.certificate.expires_at.isoformat()

@@ -86,7 +86,10 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Deal:
-    """`version` is the sequence number of the last event, and `last_hash` the end of the chain."""
+    """`version` is the sequence number of the last event, and `last_hash` the end of the chain.
+
+    `unread` is a submission that has not been read back from the CRM; `problem` is why one was refused.
+    """
 
     id: DealId
     version: int = 0
@@ -102,6 +105,7 @@ class Deal:
     quote: Quote | None = None
     decision: Decision | None = None
     problem: str = ""
+    unread: bool = False
     round: Round | None = None
     certificate: Certificate | None = None
     envelope: Envelope | None = None

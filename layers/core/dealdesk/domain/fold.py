@@ -11,6 +11,8 @@ from dealdesk.domain import events as e
 from dealdesk.domain.deal import Deal, Envelope, Intent, Invoice, Payment, Round
 from dealdesk.domain.stages import Effect, EnvelopeStatus, InvoiceStatus, PaymentStatus, Stage
 
+CRM = "crm"
+
 
 def fold(deal: Deal, happened: Iterable[e.Event], at: datetime) -> Deal:
     """`deal` after `happened`; version and chain are the recorder's business (`domain/chain.py`)."""
@@ -75,7 +77,7 @@ def apply(deal: Deal, event: e.Event, at: datetime) -> Deal:
         case e.EffectFailed():
             return _change_intent(deal, event.key, failed=event.reason, lease_until=None)
         case e.VendorAsked():
-            return deal
+            return replace(deal, unread=False) if event.vendor == CRM else deal
         case _:
             assert_never(event)
 
@@ -87,7 +89,7 @@ def _about_the_quote(
 ) -> Deal:
     match event:
         case e.QuoteReceived():
-            return replace(deal, crm=event.crm or deal.crm, submitted_at=event.submitted_at)
+            return replace(deal, crm=event.crm or deal.crm, submitted_at=event.submitted_at, unread=True)
         case e.QuoteEvaluated():
             editors = tuple(sorted({*deal.editors, event.editor, event.quote.owner_id}))
             return replace(
@@ -99,12 +101,13 @@ def _about_the_quote(
                 quote=event.quote,
                 decision=event.decision,
                 problem="",
+                unread=False,
                 round=replace(deal.round, closed=True) if deal.round else None,
                 certificate=None,
-                intents=tuple(i for i in deal.intents if i.effect is not Effect.SEND_ENVELOPE),
+                intents=_unsent(deal),
             )
         case e.QuoteRefused():
-            return replace(deal, problem=event.reason)
+            return replace(deal, problem=event.reason, unread=False)
         case e.DealTouched():
             return replace(deal, touched_at=at)
         case e.DealClosed():
@@ -134,13 +137,13 @@ def _about_approval(
         case e.ApprovalRejected() if deal.round:
             return replace(deal, stage=Stage.REJECTED, round=replace(deal.round, closed=True))
         case e.ApprovalExpired():
-            return replace(deal, stage=Stage.EXPIRED, certificate=None, intents=())
+            return replace(deal, stage=Stage.EXPIRED, certificate=None, intents=_unsent(deal))
         case e.DealApproved():
             closed = replace(deal.round, closed=True) if deal.round else None
             return replace(deal, stage=Stage.APPROVED, round=closed, certificate=event.certificate)
         case e.DealRecalled():
             closed = replace(deal.round, closed=True) if deal.round else None
-            return replace(deal, stage=Stage.RECALLED, round=closed, certificate=None, intents=())
+            return replace(deal, stage=Stage.RECALLED, round=closed, certificate=None, intents=_unsent(deal))
         case _:
             return deal
 
@@ -170,11 +173,11 @@ def _about_signature(
         case e.EnvelopeDeclined():
             return _envelope_is(deal, event.envelope_id, EnvelopeStatus.DECLINED, Stage.APPROVED, event.reason)
         case e.EnvelopeVoided():
-            deal = replace(deal, intents=tuple(i for i in deal.intents if i.subject != event.envelope_id))
             return _envelope_is(deal, event.envelope_id, EnvelopeStatus.VOIDED, Stage.APPROVED, event.reason)
 
 
 def _envelope_is(deal: Deal, envelope_id: str, status: EnvelopeStatus, stage: Stage, reason: str = "") -> Deal:
+    deal = replace(deal, intents=_without(deal, envelope_id))
     if deal.envelope is None or deal.envelope.id != envelope_id:
         return deal
     moved = stage if deal.stage is Stage.OUT_FOR_SIGNATURE else deal.stage
@@ -267,6 +270,11 @@ def _open_intent(deal: Deal, intent: Intent) -> Deal:
 
 def _close_intent(deal: Deal, key: str) -> Deal:
     return replace(deal, intents=tuple(intent for intent in deal.intents if intent.key != key))
+
+
+def _unsent(deal: Deal) -> tuple[Intent, ...]:
+    """The intents without that to send; one to withdraw an overtaken contract outlives the terms."""
+    return tuple(intent for intent in deal.intents if intent.effect is not Effect.SEND_ENVELOPE)
 
 
 def _without(deal: Deal, subject: str) -> tuple[Intent, ...]:

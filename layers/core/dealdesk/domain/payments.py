@@ -20,7 +20,7 @@ def request(deal: Deal, now: datetime) -> list[e.Event]:
     """The intent to collect, as soon as the approved terms are signed; nothing while the gate is shut."""
     try:
         return ask(deal, now)
-    except CertificateInvalid:
+    except (CertificateInvalid, WrongStage):
         return []
 
 

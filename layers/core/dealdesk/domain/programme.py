@@ -13,7 +13,7 @@ Check = Callable[[Facts], int]
 """Answers PASSES, or the row that is violated (0 for a rule without rows)."""
 
 _Rows = tuple[LimitRow, ...] | tuple[AllowedRow, ...]
-_Find = Callable[[Facts], int]
+Find = Callable[[Facts], int]
 
 
 def compile_rule(rule: Rule) -> Check:
@@ -41,13 +41,13 @@ def _condition(test: Test) -> Check:
 def _limit(table: LimitTable) -> Check:
     at = table.fact.slot
     limits = [row.limit for row in table.rows]
-    find = _find_row(tuple(key.slot for key in table.keys), table.rows) if table.keys else None
+    find = find_row(tuple(key.slot for key in table.keys), table.rows) if table.keys else None
     if table.op == "max":
         return _at_most(at, limits, find)
     return _at_least(at + 1 if table.fact.unit is Unit.PERCENT else at, limits, find)
 
 
-def _at_most(at: int, limits: list[int], find: _Find | None) -> Check:
+def _at_most(at: int, limits: list[int], find: Find | None) -> Check:
     if find is None:
         limit = limits[0]
         return lambda facts: 0 if (found := facts[at]) is not None and found > limit else PASSES  # type: ignore[operator]
@@ -61,7 +61,7 @@ def _at_most(at: int, limits: list[int], find: _Find | None) -> Check:
     return check
 
 
-def _at_least(at: int, limits: list[int], find: _Find | None) -> Check:
+def _at_least(at: int, limits: list[int], find: Find | None) -> Check:
     if find is None:
         limit = limits[0]
         return lambda facts: 0 if (found := facts[at]) is not None and found < limit else PASSES  # type: ignore[operator]
@@ -78,7 +78,7 @@ def _at_least(at: int, limits: list[int], find: _Find | None) -> Check:
 def _allowed(table: AllowedTable) -> Check:
     at = table.fact.slot
     allowed = [frozenset(row.values) for row in table.rows]
-    find = _find_row(tuple(key.slot for key in table.keys), table.rows)
+    find = find_row(tuple(key.slot for key in table.keys), table.rows)
 
     def check(facts: Facts) -> int:
         found = facts[at]
@@ -89,7 +89,7 @@ def _allowed(table: AllowedTable) -> Check:
     return check
 
 
-def _find_row(slots: tuple[int, ...], rows: _Rows) -> _Find:
+def find_row(slots: tuple[int, ...], rows: _Rows) -> Find:
     """The first row whose key matches; one key is looked up, several keys with wildcards are scanned."""
     keys = [row.key for row in rows]
     if not slots:
@@ -102,7 +102,7 @@ def _find_row(slots: tuple[int, ...], rows: _Rows) -> _Find:
     return _scan(slots, keys)
 
 
-def _find_by_one(at: int, keys: list[int | str | bool | None]) -> _Find:
+def _find_by_one(at: int, keys: list[int | str | bool | None]) -> Find:
     first: dict[int | str | bool | None, int] = {}
     otherwise = PASSES
     for row, key in enumerate(keys):
@@ -113,7 +113,7 @@ def _find_by_one(at: int, keys: list[int | str | bool | None]) -> _Find:
     return lambda facts: first.get(facts[at], otherwise)
 
 
-def _scan(slots: tuple[int, ...], keys: list[tuple[int | str | bool | None, ...]]) -> _Find:
+def _scan(slots: tuple[int, ...], keys: list[tuple[int | str | bool | None, ...]]) -> Find:
     def find(facts: Facts) -> int:
         found = [facts[at] for at in slots]
         for row, key in enumerate(keys):

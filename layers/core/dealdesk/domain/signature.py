@@ -8,7 +8,7 @@ from dealdesk.domain import events as e
 from dealdesk.domain import payments
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.fold import fold
-from dealdesk.domain.stages import Effect, EnvelopeStatus
+from dealdesk.domain.stages import EnvelopeStatus
 from dealdesk.errors import DealUnknown
 
 
@@ -51,10 +51,10 @@ def moved(
     if deal.envelope is None or deal.envelope.id != envelope_id:
         if deal.intent(key) is None:
             if any(intent.subject == envelope_id for intent in deal.intents):
-                return _voided_late(deal, envelope_id, status)
+                return _ended_late(envelope_id, status, reason, at)
             if not key.startswith(f"envelope:{deal.id}:"):
                 raise DealUnknown(f"deal {deal.id} did not ask for envelope {envelope_id}")
-            return []
+            return sent(deal, key, envelope_id, now) if status is EnvelopeStatus.SENT else []
         happened += sent(deal, key, envelope_id, now)
         deal = fold(deal, happened, now)
     if deal.envelope is None or deal.envelope.status is not EnvelopeStatus.SENT:
@@ -73,9 +73,14 @@ def moved(
     return happened
 
 
-def _voided_late(deal: Deal, envelope_id: str, status: EnvelopeStatus) -> list[e.Event]:
-    """An envelope of an overtaken revision has ended, as the desk had asked."""
-    wanted = any(i.subject == envelope_id and i.effect is Effect.VOID_ENVELOPE for i in deal.intents)
-    if wanted and status is EnvelopeStatus.VOIDED:
-        return [e.EnvelopeVoided(envelope_id, "overtaken by a new revision", expired=False)]
-    return []
+def _ended_late(envelope_id: str, status: EnvelopeStatus, reason: str, at: datetime) -> list[e.Event]:
+    """An envelope of an overtaken revision has ended: as the desk had asked, or because the customer was faster."""
+    match status:
+        case EnvelopeStatus.VOIDED:
+            return [e.EnvelopeVoided(envelope_id, "overtaken by a new revision", expired=False)]
+        case EnvelopeStatus.DECLINED:
+            return [e.EnvelopeDeclined(envelope_id, reason)]
+        case EnvelopeStatus.COMPLETED:
+            return [e.EnvelopeCompleted(envelope_id, at)]
+        case EnvelopeStatus.SENT:
+            return []

@@ -34,10 +34,6 @@ LIVE = frozenset({Stage.PENDING_APPROVAL, Stage.APPROVED, Stage.OUT_FOR_SIGNATUR
 RESUBMITTED = frozenset({Stage.REJECTED, Stage.RECALLED, Stage.EXPIRED})
 
 
-def receive(deal: Deal, crm: e.CrmRecord | None, submitted_at: datetime, submitted_by: str | None) -> list[e.Event]:
-    return [e.QuoteReceived(crm, submitted_at, submitted_by)]
-
-
 def judge(
     deal: Deal, quote: Quote, policy: Policy, fx: Mapping[str, FxRate], editor: str, now: datetime
 ) -> list[e.Event]:

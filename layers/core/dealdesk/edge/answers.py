@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -27,9 +28,11 @@ REPLIES: dict[type[Exception], Reply] = {
     errors.Refusal: Reply(400, "Refused", OnQueue.DEAD_LETTER),
     errors.NotFound: Reply(404, "Not found", OnQueue.DEAD_LETTER),
     errors.DealUnknown: Reply(404, "No such deal", OnQueue.RETRY),
+    errors.PolicyUnknown: Reply(404, "No such policy", OnQueue.DEAD_LETTER),
     errors.Forbidden: Reply(403, "Not allowed", OnQueue.DROP),
     errors.ApproverNotEntitled: Reply(403, "Approver not entitled", OnQueue.DROP),
     errors.ApproverConflicted: Reply(403, "Approver has an interest in the deal", OnQueue.DROP),
+    errors.PublisherIsAuthor: Reply(403, "Author and publisher are one person", OnQueue.DROP),
     errors.Conflict: Reply(409, "Not possible now", OnQueue.DROP),
     errors.VersionMoved: Reply(409, "Somebody moved first", OnQueue.RETRY),
     errors.TermsChanged: Reply(409, "Terms changed since you looked", OnQueue.DROP),
@@ -41,6 +44,7 @@ REPLIES: dict[type[Exception], Reply] = {
     errors.WrongContentType: Reply(415, "Wrong content type", OnQueue.DEAD_LETTER),
     errors.PreconditionMissing: Reply(428, "Precondition required", OnQueue.DEAD_LETTER),
     errors.TooLarge: Reply(413, "Too large", OnQueue.DEAD_LETTER),
+    errors.PolicyHasErrors: Reply(422, "The policy has errors", OnQueue.DEAD_LETTER),
     errors.SignatureRefused: Reply(401, "Signature refused", OnQueue.DEAD_LETTER),
     errors.Unavailable: Reply(503, "Try again", OnQueue.RETRY),
     errors.TableBusy: Reply(503, "Try again", OnQueue.RETRY),
@@ -68,9 +72,15 @@ def problem_of(error: Exception) -> dict[str, Any]:
     row = reply_to(error)
     if row is None:
         return problem(500, "Internal error", "The desk failed; nothing was changed by this request.")
+    more = {"errors": [{"pointer": pointer, "detail": detail} for pointer, detail in _problems(error)]}
+    return problem(row.status, row.title, str(error), **(more if more["errors"] else {}))
+
+
+def _problems(error: Exception) -> Iterable[tuple[str, str]]:
+    if isinstance(error, errors.PolicyHasErrors):
+        return error.problems
     pointer = getattr(error, "pointer", None)
-    more = {"errors": [{"pointer": pointer, "detail": str(error)}]} if pointer else {}
-    return problem(row.status, row.title, str(error), **more)
+    return [(pointer, str(error))] if pointer else []
 
 
 def answer(status: int, document: dict[str, Any], content_type: str = "application/json") -> dict[str, Any]:

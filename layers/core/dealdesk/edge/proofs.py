@@ -61,7 +61,7 @@ def same(left: str, right: str) -> bool:
 
 
 def _usable(keys: Iterable[str], otherwise: str) -> list[str]:
-    """The keys that prove anything: anybody can sign with an empty one. Having none is our failure, not the sender's."""
+    """The keys that prove anything: anybody can sign with an empty one. To have none is our failure, not theirs."""
     usable = [key for key in keys if key]
     if not usable:
         raise Unavailable(otherwise)

@@ -1,4 +1,4 @@
-"""An approver pressed a button in the CRM: note it, read it back, and let the deal decide what it is worth."""
+"""An approver pressed a button in the CRM: read the answer back and let the deal decide what it is worth."""
 
 from __future__ import annotations
 
@@ -7,23 +7,11 @@ from datetime import datetime
 from dealdesk.domain import invoices
 from dealdesk.domain.approvals import Answer, decide
 from dealdesk.domain.deal import Deal
-from dealdesk.domain.events import ApprovalAnswered, Event
+from dealdesk.domain.events import Event
 from dealdesk.ports import Cause, Crm, CrmAnswer, Deals
 from dealdesk.usecases.change import change
 
 INVOICE_STEP = "invoice"
-
-
-def note_answer(deals: Deals, deal_id: str, approval_key: str, record_id: str, *, cause: Cause, now: datetime) -> Deal:
-    """Remembers the CRM's hint; the message is unsigned, so nothing moves on its word."""
-    return change(
-        deals,
-        deal_id,
-        lambda _: [ApprovalAnswered(approval_key, record_id)],
-        cause=cause,
-        actor="vendor:salesforce",
-        now=now,
-    )
 
 
 def answer_approval(deals: Deals, crm: Crm, deal_id: str, approval_key: str, *, cause: Cause, now: datetime) -> Deal:

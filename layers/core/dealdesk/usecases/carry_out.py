@@ -16,8 +16,8 @@ from dealdesk.usecases.change import change
 
 Answer = TypeVar("Answer")
 
-# Longer than any function that calls a vendor may run (template.yaml: 30 s), so a lease outlives its worker.
-LEASE = timedelta(seconds=35)
+# Longer than any function that calls a vendor may run (template.yaml says how long), so a lease outlives its worker.
+LEASE = timedelta(seconds=75)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from dealdesk.domain.deal import Deal
-from dealdesk.domain.events import QuoteRefused
+from dealdesk.domain.events import QuoteRefused, VendorAsked
+from dealdesk.domain.fold import CRM
 from dealdesk.domain.submission import judge
 from dealdesk.errors import VendorRefused, WrongStage
 from dealdesk.ports import Cause, Crm, Deals, People, Policies
@@ -34,12 +35,13 @@ def evaluate_quote(
         return _refuse(deals, deal_id, str(refusal), cause, now)
     if submitted.contact:
         people.remember(submitted.contact)
+    unchanged = [VendorAsked(CRM, "the terms are as they were")]
     policy, fx = policies.current(now), policies.fx_rates(now)
     try:
         return change(
             deals,
             deal_id,
-            lambda deal: judge(deal, submitted.quote, policy, fx, submitted.last_editor, now),
+            lambda deal: judge(deal, submitted.quote, policy, fx, submitted.last_editor, now) or unchanged,
             cause=cause,
             actor=submitted.last_editor,
             now=now,

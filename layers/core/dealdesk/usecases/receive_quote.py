@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from dealdesk.domain.deal import Deal
-from dealdesk.domain.events import CrmRecord
-from dealdesk.domain.submission import receive
+from dealdesk.domain.events import CrmRecord, QuoteReceived
 from dealdesk.ports import Cause, Deals
 from dealdesk.usecases.change import change
 
@@ -24,7 +23,7 @@ def receive_quote(
     return change(
         deals,
         deal_id,
-        lambda deal: receive(deal, crm, submitted_at, submitted_by),
+        lambda _: [QuoteReceived(crm, submitted_at, submitted_by)],
         cause=cause,
         actor=submitted_by or f"vendor:{crm.system}",
         now=now,

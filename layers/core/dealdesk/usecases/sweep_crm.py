@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.events import CrmRecord, VendorAsked
-from dealdesk.domain.stages import Stage
+from dealdesk.domain.fold import CRM
 from dealdesk.errors import AlreadyHandled, Conflict, Forbidden
 from dealdesk.ports import Cause, Crm, Deals
 from dealdesk.usecases.answer_approval import answer_approval
@@ -47,8 +47,6 @@ def sweep_submissions(
 def ask_crm(deals: Deals, crm: Crm, deal_id: str, *, cause: Cause, now: datetime) -> Deal:
     """Applies the answers that approvers have given in the CRM; `VendorAsked` when there was nothing new."""
     before = deals.load(deal_id, cause)
-    if before.stage is Stage.DRAFT:
-        return before
     for answer in crm.answers_of(deal_id):
         try:
             answer_approval(
@@ -64,5 +62,5 @@ def ask_crm(deals: Deals, crm: Crm, deal_id: str, *, cause: Cause, now: datetime
     after = deals.load(deal_id)
     if after.version != before.version:
         return after
-    asked = [VendorAsked("crm", "nothing new")]
+    asked = [VendorAsked(CRM, "nothing new")]
     return change(deals, deal_id, lambda _: asked, cause=cause, actor="system:chase_stalled", now=now)

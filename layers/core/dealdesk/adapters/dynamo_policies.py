@@ -1,0 +1,182 @@
+"""Policies in DynamoDB: what decides now is read for every decision, and every change is one transaction.
+
+A version is `POLICY#id`/`VERSION#000007`. The partition `POLICIES` holds a line for each policy (`LINE#id`) and a
+row for each publication (`FROM#` and when it begins), so that one consistent query finds the version in force.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from dealdesk.adapters import codec
+from dealdesk.adapters.claims import (
+    NEW,
+    Condition,
+    Item,
+    busy,
+    claim_item,
+    claim_key,
+    commit,
+    equals,
+    key_of,
+    new_item,
+    replay,
+    require_room,
+)
+from dealdesk.domain.decision import FxRate
+from dealdesk.domain.policy import Policy, parse_policy
+from dealdesk.domain.policy_version import PolicyLine, PolicyStatus, PolicyVersion, in_force
+from dealdesk.edge import aws
+from dealdesk.errors import VersionMoved
+from dealdesk.policies import shipped_rates, shipped_version
+from dealdesk.ports import Cause
+
+POLICIES = "POLICIES"
+
+
+class DynamoPolicies:
+    """The `Policies` and `PolicyBook` ports.
+
+    Nothing that decides is remembered between two questions: only compiled policies are, by their hash. Until
+    something is published, and whenever nothing published is in effect, `classic` decides as version 1.
+    """
+
+    def __init__(self, table_name: str) -> None:
+        self._table = table_name
+        self._dynamodb = aws.client("dynamodb")
+
+    def current(self, now: datetime) -> Policy:
+        version = self.in_force(now)
+        return _compiled(version.document, version.hash)
+
+    def fx_rates(self, now: datetime) -> Mapping[str, FxRate]:
+        return shipped_rates()
+
+    def in_force(self, now: datetime) -> PolicyVersion:
+        """The version that decides at `now`."""
+        begun: list[PolicyVersion] = []
+        for item in self._query(POLICIES, "FROM#", until=f"FROM#{_stamp(now)}~", newest_first=True):
+            version = codec.parse(item["body"]["S"], PolicyVersion)
+            begun.append(version)
+            if version.effective_to is None:  # nothing that began before it can decide
+                break
+        return in_force(begun, now) or shipped_version()
+
+    def versions(self, policy_id: str, cause: Cause | None = None) -> list[PolicyVersion]:
+        if cause is not None and (claim := self._get(*claim_key(cause))):
+            raise replay(claim, cause)
+        stored = [codec.parse(item["body"]["S"], PolicyVersion) for item in self._query(_pk(policy_id), "VERSION#")]
+        return [shipped_version(), *stored] if policy_id == shipped_version().policy_id else stored
+
+    def lines(self) -> list[PolicyLine]:
+        """Every policy, by id."""
+        found = [codec.parse(item["body"]["S"], PolicyLine) for item in self._query(POLICIES, "LINE#")]
+        shipped = _first_line(shipped_version().policy_id)
+        if shipped and not any(line.policy_id == shipped.policy_id for line in found):
+            found.append(shipped)
+        return sorted(found, key=lambda line: line.policy_id)
+
+    def keep(self, version: PolicyVersion, *, seen: int, cause: Cause, now: datetime) -> None:
+        stored = self._get(POLICIES, f"LINE#{version.policy_id}")
+        before = codec.parse(stored["body"]["S"], PolicyLine) if stored else _first_line(version.policy_id)
+        if seen != (before.newest if before else 0):
+            raise VersionMoved(f"policy {version.policy_id} was changed by somebody else; read it again")
+        line, body = codec.dump(_line(version, before, now)), codec.dump(version)
+        writes: list[tuple[Item, Condition]] = [
+            (
+                new_item(pk=POLICIES, sk=f"LINE#{version.policy_id}", version=version.number, body=line),
+                equals("body", stored["body"]["S"]) if stored else NEW,
+            ),
+            (
+                new_item(
+                    pk=_pk(version.policy_id),
+                    sk=f"VERSION#{version.number:06d}",
+                    version=version.number,
+                    type=version.status.value,
+                    body=body,
+                ),
+                NEW if version.number > seen else equals("type", PolicyStatus.DRAFT.value),
+            ),
+        ]
+        if version.status is PolicyStatus.PUBLISHED:
+            publication = new_item(pk=POLICIES, sk=_publication(version), version=version.number, body=body)
+            writes.append((publication, NEW))
+        require_room(f"policy {version.policy_id}", [item for item, _ in writes], "split the policy", "/document")
+        claim = claim_item(cause, version.policy_id, version.number, now)
+        commit(self._dynamodb, self._table, claim, writes, cause, f"policy {version.policy_id}")
+
+    def _get(self, pk: str, sk: str) -> Item | None:
+        try:
+            answer = self._dynamodb.get_item(TableName=self._table, Key=key_of(pk, sk), ConsistentRead=True)
+        except (ClientError, BotoCoreError) as error:
+            raise busy(error) from error
+        found: Item | None = answer.get("Item")
+        return found
+
+    def _query(self, pk: str, prefix: str, *, until: str | None = None, newest_first: bool = False) -> Iterator[Item]:
+        query: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
+            "ExpressionAttributeValues": {
+                ":pk": {"S": pk},
+                ":first": {"S": prefix},
+                ":last": {"S": until or f"{prefix}~"},
+            },
+            "ConsistentRead": True,
+            "ScanIndexForward": not newest_first,
+        }
+        if newest_first:
+            query["Limit"] = 2
+        try:
+            for page in self._dynamodb.get_paginator("query").paginate(**query):
+                yield from page["Items"]
+        except (ClientError, BotoCoreError) as error:
+            raise busy(error) from error
+
+
+@lru_cache(maxsize=32)
+def _compiled(document: str, digest: str) -> Policy:
+    policy = parse_policy(codec.parse(document, dict))
+    if policy.hash != digest:
+        raise ValueError(f"policy {policy.policy_id} version {policy.version} is not what was published")
+    return policy
+
+
+def _line(version: PolicyVersion, before: PolicyLine | None, now: datetime) -> PolicyLine:
+    published = version.status is PolicyStatus.PUBLISHED
+    return PolicyLine(
+        policy_id=version.policy_id,
+        name=str(version.content.get("name", version.policy_id))[:200],
+        newest=version.number,
+        status=version.status,
+        published=version.number if published else before.published if before else None,
+        updated_at=now,
+    )
+
+
+def _first_line(policy_id: str) -> PolicyLine | None:
+    """The line of a policy that nobody has changed yet."""
+    shipped = shipped_version()
+    return _line(shipped, None, shipped.created_at) if policy_id == shipped.policy_id else None
+
+
+def _publication(version: PolicyVersion) -> str:
+    """In this order `in_force` prefers them."""
+    assert version.effective_from is not None
+    assert version.published_at is not None
+    begins, published = _stamp(version.effective_from), _stamp(version.published_at)
+    return f"FROM#{begins}#{published}#{version.policy_id}#{version.number:06d}"
+
+
+def _stamp(moment: datetime) -> str:
+    """Sorts as time does."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _pk(policy_id: str) -> str:
+    return f"POLICY#{policy_id}"

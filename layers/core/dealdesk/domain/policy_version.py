@@ -1,0 +1,90 @@
+"""One version of a policy as it is kept: its content, who wrote it, whether and from when it decides."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from dealdesk.domain.fingerprint import canonical_json
+
+
+class PolicyStatus(StrEnum):
+    DRAFT = "draft"
+    PUBLISHED = "published"
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    """Its content never changes: an edit is the next number, and publishing only adds who published it and when.
+
+    `document` is the canonical JSON with the policy's id and this number in it, `hash` its SHA-256: the same that
+    every decision carries. `authors` are all who wrote on it since the version before was published. Until it is
+    published, the two effective times are what its author asked for, and None means at once and without end.
+    """
+
+    policy_id: str
+    number: int
+    status: PolicyStatus
+    document: str
+    hash: str
+    author: str
+    authors: tuple[str, ...]
+    created_at: datetime
+    comment: str = ""
+    parent_version: int | None = None
+    template_id: str | None = None
+    effective_from: datetime | None = None
+    effective_to: datetime | None = None
+    published_by: str | None = None
+    published_at: datetime | None = None
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The document as JSON, a new copy each time."""
+        loaded: dict[str, Any] = json.loads(self.document)
+        return loaded
+
+    def decides_at(self, moment: datetime) -> bool:
+        """Whether it is published and in effect; the end itself is no longer in it."""
+        begun = self.effective_from is not None and self.effective_from <= moment
+        ended = self.effective_to is not None and self.effective_to <= moment
+        return self.status is PolicyStatus.PUBLISHED and begun and not ended
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyLine:
+    """A policy in a list: its newest version, and the one that was published last."""
+
+    policy_id: str
+    name: str
+    newest: int
+    status: PolicyStatus
+    published: int | None
+    updated_at: datetime
+
+
+def stamped(document: dict[str, Any], policy_id: str, number: int) -> tuple[str, str]:
+    """The canonical text of the document under this id and number, and its SHA-256."""
+    text = canonical_json({**document, "policy_id": policy_id, "version": number})
+    return text, hashlib.sha256(text.encode()).hexdigest()
+
+
+def in_force(versions: Iterable[PolicyVersion], at: datetime) -> PolicyVersion | None:
+    """The version that decides at that moment: of those in effect the one that began last.
+
+    When two begin at once, the one that was published last decides; so a version that waits for its day is
+    replaced by publishing another for the same day. When one ends, the one before it decides again.
+    """
+    in_effect = [version for version in versions if version.decides_at(at)]
+    return max(in_effect, key=_precedence, default=None)
+
+
+def _precedence(version: PolicyVersion) -> tuple[datetime, datetime, str, int]:
+    assert version.effective_from is not None, "a version without a beginning is not in effect"
+    assert version.published_at is not None, "a version that nobody published is not in effect"
+    return version.effective_from, version.published_at, version.policy_id, version.number

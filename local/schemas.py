@@ -1,0 +1,175 @@
+"""`python -m local.schemas`: writes docs/events, a JSON Schema for each event that leaves the desk, and their index."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from local.build import FUNCTION, read_template
+
+# pytest and the Lambda layer put our code on the path; a module that is run by name has to do it itself.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "layers" / "core"))
+
+from dealdesk.contracts.bus import SCHEMA_VERSION, BusEvent
+from dealdesk.domain.events import EVENT_TYPES
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "docs" / "events"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+WHEN = {
+    "deal.received": "A quote was submitted, in the CRM or by REST.",
+    "deal.evaluated": "The guardrails have judged a revision of the quote.",
+    "deal.quote_refused": "The submitted quote cannot be judged, or comes after the signature.",
+    "deal.touched": "A person has decided on the deal for the first time.",
+    "guardrail.violated": "The judgement has at least one reason that asks for approval or blocks.",
+    "approval.requested": "A round of approval has begun.",
+    "approval.answered": "The CRM says that an approver has decided; the answer is read back before it counts.",
+    "approval.granted": "An approver has said yes to one step.",
+    "approval.rejected": "An approver has said no; the round has ended.",
+    "approval.expired": "The approval has ended before the contract went out.",
+    "deal.approved": "Every step is granted and every condition met, or none was asked; the certificate is issued.",
+    "deal.recalled": "The quote was taken back before its contract went out.",
+    "document.requested": "The contract has to be sent for signature.",
+    "document.sent": "The envelope is with the customer.",
+    "document.completed": "The customer has signed.",
+    "document.declined": "The customer has declined to sign.",
+    "document.voided": "The envelope has ended unsigned: withdrawn, voided or expired.",
+    "document.void_requested": "The terms have changed; the envelope that is out has to be voided.",
+    "payment.requested": "The deal's total has to be collected.",
+    "payment.link_created": "The customer can pay; `url` is the page.",
+    "payment.succeeded": "The amount that was asked has arrived.",
+    "payment.failed": "The link has expired, the debit was declined, or the provider has refused to make a link.",
+    "payment.unmatched": "Money has arrived that does not settle the deal; a person has to decide.",
+    "payment.cancel_requested": "A pending payment has to be withdrawn.",
+    "payment.rolled_back": "The pending payment is withdrawn.",
+    "invoice.staged": "The draft invoice is ready for finance.",
+    "invoice.approved": "Finance has approved the draft.",
+    "invoice.rejected": "Finance has rejected the draft.",
+    "invoice.posting_requested": "The approved invoice has to be posted, for the first time or again.",
+    "invoice.posted": "The ledger has the invoice.",
+    "invoice.failed": "The ledger has refused the invoice; a person must change something and ask again.",
+    "intent.failed": "A vendor has refused an effect for good; a person must change something.",
+    "intent.attempted": "A worker has taken the lease of an effect and is about to call the vendor.",
+    "intent.interrupted": "The vendor has not answered clearly; the next attempt looks up first.",
+    "vendor.asked": "The deal was silent, the vendor was asked, and nothing had changed.",
+    "deal.closed": "The deal is paid and its invoice is posted.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyUsed:
+    id: str
+    version: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuoteFigures:
+    name: str
+    currency: str
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """The figures of the judgement; the lines of the quote stay with the desk (`contracts/bus.py`, `public_data`)."""
+
+    revision: int
+    editor: str
+    outcome: str
+    policy: PolicyUsed
+    fingerprint: str
+    required_steps: list[str]
+    facts: dict[str, str]
+    violations: int
+    quote: QuoteFigures
+
+
+def main() -> None:
+    """Writes every file, and removes those of events that are no more."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    files = rendered()
+    for path in FOLDER.iterdir():
+        if path.name not in files:
+            path.unlink()
+    for name, text in files.items():
+        (FOLDER / name).write_text(text)
+    print(f"{len(files)} files in {FOLDER.relative_to(ROOT)}")
+
+
+def rendered() -> dict[str, str]:
+    """The text of each file of docs/events, by its name."""
+    schemas = {f"{type_}.json": json.dumps(schema_of(type_), indent=2) + "\n" for type_ in sorted(EVENT_TYPES)}
+    return {"README.md": _index(), **schemas}
+
+
+def schema_of(type_: str) -> dict[str, Any]:
+    """The event as the bus and n8n get it: the envelope, with the data of this type."""
+    shape: Any = Evaluated if type_ == "deal.evaluated" else EVENT_TYPES[type_]
+    data = TypeAdapter(shape).json_schema(mode="serialization")
+    definitions = data.pop("$defs", {})
+    envelope = TypeAdapter(BusEvent).json_schema(mode="serialization")
+    moment = {"type": "string", "format": "date-time"}
+    fixed = {"type": {"const": type_}, "version": {"const": SCHEMA_VERSION}, "occurred_at": moment, "data": data}
+    properties = {name: fixed.get(name, shown) for name, shown in envelope["properties"].items()}
+    schema = {
+        "$schema": DIALECT,
+        "title": type_,
+        "description": WHEN[type_],
+        "type": "object",
+        "properties": properties,
+        "required": envelope["required"],
+    }
+    return schema | ({"$defs": definitions} if definitions else {})
+
+
+def reactions() -> dict[str, list[str]]:
+    """The functions that react to each event, by the rules and queues of template.yaml."""
+    resources = read_template(ROOT / "template.yaml")["Resources"]
+    reader = {
+        event["Properties"]["Queue"]["Fn::GetAtt"][0]: resource["Properties"]["CodeUri"].removeprefix("functions/")
+        for resource in resources.values()
+        if resource["Type"] == FUNCTION
+        for event in resource["Properties"].get("Events", {}).values()
+        if event["Type"] == "SQS"
+    }
+    found: dict[str, list[str]] = {type_: [] for type_ in EVENT_TYPES}
+    for resource in resources.values():
+        if resource["Type"] == "AWS::Events::Rule":
+            for type_ in resource["Properties"]["EventPattern"]["detail-type"]:
+                for target in resource["Properties"]["Targets"]:
+                    found[type_].append(reader[target["Arn"]["Fn::GetAtt"][0]])
+    return found
+
+
+def _index() -> str:
+    reacts = reactions()
+    rows = "\n".join(
+        f"| [`{type_}`]({type_}.json) | {WHEN[type_]} | {', '.join(f'`{name}`' for name in reacts[type_]) or '-'} |"
+        for type_ in EVENT_TYPES
+    )
+    return f"""# Events
+
+What leaves the desk on its EventBridge bus (source `dealdesk`, the detail type is the event's type), and what n8n
+receives as a body. `make schemas` writes this folder from the code; a test fails when it is out of date.
+
+Every event has `id` (unique over all deals; drop what you have seen), `type`, `version` (of the schema),
+`occurred_at` (UTC), `deal_id`, `sequence` (numbers all events of one deal) and `data`. An event may come twice and
+late, so order by `sequence`; n8n gets only some of the types, so it sees gaps. Fields may be added; ignore those that
+you do not know.
+
+Amounts are whole minor units (`amount_minor`, `total_minor`). People are ids: their names and addresses are in no
+event. "Who reacts" is what the rules of `template.yaml` send on; every event is in the deal's timeline.
+
+| type | when | who reacts |
+|---|---|---|
+{rows}
+"""
+
+
+if __name__ == "__main__":
+    main()

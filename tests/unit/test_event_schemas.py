@@ -1,0 +1,106 @@
+"""docs/events is what the code makes of it, and what leaves the desk is as docs/events says."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+
+from dealdesk.adapters import codec
+from dealdesk.contracts import bus
+from dealdesk.domain import events as e
+from dealdesk.domain import invoices, payments, signature
+from dealdesk.domain.deal import Deal
+from dealdesk.domain.fold import fold
+from dealdesk.domain.money import Money
+from dealdesk.domain.stages import EnvelopeStatus, Stage
+from local.schemas import FOLDER, rendered, schema_of
+from tests.unit.domain.deals import FINANCE, IN_FINANCE, LATER, NOW, OWNER, a_deal, a_story, decided, paid
+
+
+def ended(status: EnvelopeStatus) -> list[e.Event]:
+    deal = a_deal(Stage.OUT_FOR_SIGNATURE)
+    assert deal.envelope is not None
+    return signature.moved(deal, deal.envelope.key, deal.envelope.id, status, "not now", NOW, NOW)
+
+
+def withdrawn() -> list[e.Event]:
+    deal = a_deal(Stage.AWAITING_PAYMENT)
+    asked = payments.roll_back(deal, "pay_d-1_1", OWNER)
+    return asked + payments.failed(fold(deal, asked, NOW), "pay_d-1_1", "expired", "")
+
+
+def refused_by_finance() -> list[e.Event]:
+    deal: Deal = a_deal(Stage.PAID)
+    return invoices.reject(deal, "inv_d-1_1", FINANCE, IN_FINANCE, "wrong address")
+
+
+def by_use_cases() -> list[e.Event]:
+    """What no decision of the domain makes, but the use cases around the vendors do."""
+    return [
+        e.QuoteRefused("Opportunity 0067F00000deal1QAA is no valid quote"),
+        e.ApprovalAnswered("d-1:1:finance", "a0E7F00000appr1UAA"),
+        e.ApprovalExpired(LATER),
+        e.IntentAttempted("envelope:d-1:r1:1", 1, LATER),
+        e.IntentInterrupted("envelope:d-1:r1:1", "DocuSign did not answer"),
+        e.EffectFailed("envelope:d-1:r1:1", "send_envelope", "DocuSign refused"),
+        e.InvoiceFailed("invoice:inv_d-1_1", "inv_d-1_1", "QuickBooks has no item CORE-01"),
+        e.VendorAsked("signature", "sent"),
+    ]
+
+
+@cache
+def examples() -> dict[str, e.Event]:
+    """An event of every type, made as the desk makes it."""
+    awaiting = a_deal(Stage.AWAITING_PAYMENT)
+    happened = [
+        *a_story(Stage.CLOSED).events,
+        *a_story(Stage.REJECTED).events,
+        *a_story(Stage.RECALLED).events,
+        *decided(a_deal(Stage.PENDING_APPROVAL)),
+        *ended(EnvelopeStatus.DECLINED),
+        *ended(EnvelopeStatus.VOIDED),
+        *signature.withdraw(a_deal(Stage.OUT_FOR_SIGNATURE), "the terms changed"),
+        *payments.failed(awaiting, "pay_d-1_1", "expired", "the payment link expired unpaid"),
+        *paid(awaiting, Money(1, "USD")),
+        *withdrawn(),
+        *refused_by_finance(),
+        *by_use_cases(),
+    ]
+    return {event.TYPE: event for event in happened}
+
+
+def sent(event: e.Event) -> dict[str, Any]:
+    """The event as it goes over the bus."""
+    data = bus.public_data(event.TYPE, json.loads(codec.dump(event)))
+    whole = bus.BusEvent("d-1:000001", event.TYPE, bus.SCHEMA_VERSION, NOW.isoformat(), "d-1", 1, data)
+    document: dict[str, Any] = json.loads(bus.dump(whole))
+    return document
+
+
+def test_the_published_schemas_are_those_of_the_code() -> None:
+    published = {path.name: path.read_text() for path in FOLDER.iterdir()}
+
+    assert published == rendered(), "run `make schemas`"
+
+
+@pytest.mark.parametrize("type_", sorted(e.EVENT_TYPES))
+def test_an_event_that_leaves_the_desk_is_as_its_schema_says(type_: str) -> None:
+    schema, document = schema_of(type_), sent(examples()[type_])
+
+    Draft202012Validator.check_schema(schema)
+    assert [error.message for error in Draft202012Validator(schema).iter_errors(document)] == []
+    assert set(document["data"]) == set(schema["properties"]["data"]["properties"])
+
+
+@pytest.mark.parametrize("type_", sorted(e.EVENT_TYPES))
+def test_an_event_that_lacks_a_field_is_not_as_its_schema_says(type_: str) -> None:
+    document = sent(examples()[type_])
+    schema = schema_of(type_)
+
+    for name in schema["properties"]["data"].get("required", []):
+        lacking = {**document, "data": {key: value for key, value in document["data"].items() if key != name}}
+        assert not Draft202012Validator(schema).is_valid(lacking), name
