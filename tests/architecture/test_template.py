@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dealdesk.domain.events import EVENT_TYPES
+from dealdesk.usecases.carry_out import LEASE
 from local.build import FUNCTION, read_template
 from tests.architecture.sources import FUNCTIONS, ROOT, function_modules
 
@@ -139,3 +140,10 @@ def settings_of(function: str) -> set[str]:
         for field in node.body
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and field.value is None
     }
+
+
+def test_a_lease_outlives_every_function_that_calls_a_vendor() -> None:
+    timeouts = [RESOURCE_OF[name]["Timeout"] for name in REACTIONS]
+
+    assert timeouts
+    assert LEASE.total_seconds() > max(timeouts)

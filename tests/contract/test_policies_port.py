@@ -102,7 +102,7 @@ def test_what_decides_is_found_with_one_consistent_read(
     real = botocore.client.BaseClient._make_api_call
 
     def call(self: Any, name: str, params: dict[str, Any]) -> Any:
-        calls.append((name, params["ConsistentRead"]))
+        calls.append((name, bool(params.get("ConsistentRead"))))
         return real(self, name, params)
 
     monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", call)

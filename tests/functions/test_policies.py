@@ -13,9 +13,10 @@ from tests.functions.quotes import a_line, a_quote, a_soft_breach
 from tests.journeys.world import World
 
 Json = dict[str, Any]
-ANN = {"user": "person-ann", "role": "revops"}
-BEN = {"user": "person-ben", "role": "admin"}
-REP = {"user": "person-rep", "role": "rep"}
+Who = dict[str, Any]
+ANN: Who = {"user": "person-ann", "role": "revops"}
+BEN: Who = {"user": "person-ben", "role": "admin"}
+REP: Who = {"user": "person-rep", "role": "rep"}
 CLASSIC = "pricing-guardrails"
 _names = itertools.count(1)
 
@@ -36,20 +37,20 @@ def a_policy(limit: str = "20.00", **members: Any) -> Json:
     return document | members
 
 
-def drafted(desk: World, name: str, as_: dict[str, str] = ANN, **body: Any) -> Json:
+def drafted(desk: World, name: str, as_: Who = ANN, **body: Any) -> Json:
     body = body or {"document": a_policy()}
     status, version = desk.rest("POST", "/policies", {"policy_id": name, **body}, **as_)
     assert status == 201, version
     return dict(version)
 
 
-def published(desk: World, name: str, as_: dict[str, str] = BEN, **body: Any) -> Json:
+def published(desk: World, name: str, as_: Who = BEN, **body: Any) -> Json:
     status, version = desk.rest("POST", f"/policies/{name}/publish", body, **as_)
     assert status == 200, version
     return dict(version)
 
 
-def edited(desk: World, name: str, seen: int, as_: dict[str, str] = ANN, **body: Any) -> Json:
+def edited(desk: World, name: str, seen: int, as_: Who = ANN, **body: Any) -> Json:
     status, version = desk.rest("PATCH", f"/policies/{name}", body, headers={"If-Match": f'"{seen}"'}, **as_)
     assert status == 200, version
     return dict(version)
@@ -169,7 +170,8 @@ def test_a_version_that_is_not_the_newest_is_not_published(desk: World) -> None:
 
 
 def test_a_repeated_publishing_answers_the_same_and_changes_nothing(desk: World) -> None:
-    name, key = a_name(), {"Idempotency-Key": f"publish-{next(_names)}"}
+    name = a_name()
+    key = {"Idempotency-Key": f"publish-{name}"}
     drafted(desk, name)
 
     first = desk.rest("POST", f"/policies/{name}/publish", {}, headers=key, **BEN)
@@ -288,8 +290,8 @@ def test_validating_without_a_document_checks_the_newest_version(desk: World) ->
 
 @pytest.mark.parametrize("role", ["rep", "deal_desk", "finance", "executive", "auditor", "service"])
 def test_only_revenue_operations_and_admins_change_policies(desk: World, role: str) -> None:
-    caller = {"user": "person-x", "role": role}
-    calls = [
+    caller: Who = {"user": "person-x", "role": role}
+    calls: list[tuple[str, str, Json]] = [
         ("POST", "/policies", {"template_id": "classic"}),
         ("PATCH", f"/policies/{CLASSIC}", {"comment": "x"}),
         ("POST", f"/policies/{CLASSIC}/publish", {}),

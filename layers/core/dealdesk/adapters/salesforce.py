@@ -59,7 +59,7 @@ Answer = TypeVar("Answer")
 
 
 class _Session(requests.Session):
-    """Signs in where the settings say, keeps their scheme, and sets a timeout: the library writes https and has none."""
+    """Signs in where the settings say, keeps their scheme and sets a timeout: the library writes https and has none."""
 
     def __init__(self, login_url: str) -> None:
         super().__init__()

@@ -139,12 +139,8 @@ def waits_for(deal: Deal) -> str | None:
         return "request_signature"
     if deal.payment and deal.payment.status is PaymentStatus.PENDING and deal.payment.session_id:
         return "request_payment"
-    unread = deal.stage is Stage.DRAFT and not deal.problem
-    asks_crm = (
-        unread
-        or deal.stage is Stage.PENDING_APPROVAL
-        or (deal.invoice is not None and deal.invoice.status is InvoiceStatus.DRAFT)
-    )
+    draft = deal.invoice is not None and deal.invoice.status is InvoiceStatus.DRAFT
+    asks_crm = deal.unread or deal.stage is Stage.PENDING_APPROVAL or draft
     return "read_crm" if deal.crm and asks_crm else None
 
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 NAMESPACE = "DealDesk"
 logger = Logger(service=os.environ.get("AWS_LAMBDA_FUNCTION_NAME", "dealdesk"))
-metrics = Metrics(namespace=NAMESPACE, service="dealdesk")
 
 
 def said(what: str, **fields: Any) -> None:
     """Logs one decision in the past tense. Never a payload, never personal data."""
-    logger.info(what, extra=fields)
+    logger.info(what, extra=fields, stacklevel=2)
 
 
 def warned(what: str, **fields: Any) -> None:
-    logger.warning(what, extra=fields)
+    logger.warning(what, extra=fields, stacklevel=2)
 
 
 def count(name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count, **dimensions: str) -> None:
