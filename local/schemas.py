@@ -23,6 +23,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 WHEN = {
     "deal.received": "A quote was submitted, in the CRM or by REST.",
     "deal.evaluated": "The guardrails have judged a revision of the quote.",
+    "deal.details_changed": "The name, the contact or the owner changed; the terms are as they were.",
     "deal.quote_refused": "The submitted quote cannot be judged, or comes after the signature.",
     "deal.touched": "A person has decided on the deal for the first time.",
     "guardrail.violated": "The judgement has at least one reason that asks for approval or blocks.",
@@ -89,6 +90,18 @@ class Evaluated:
     quote: QuoteFigures
 
 
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What may leave the desk of a change of details."""
+
+    editor: str
+    name: str
+    owner_id: str
+
+
+SHAPES: dict[str, Any] = {"deal.evaluated": Evaluated, "deal.details_changed": Details}
+
+
 def main() -> None:
     """Writes every file, and removes those of events that are no more."""
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -109,7 +122,7 @@ def rendered() -> dict[str, str]:
 
 def schema_of(type_: str) -> dict[str, Any]:
     """The event as the bus and n8n get it: the envelope, with the data of this type."""
-    shape: Any = Evaluated if type_ == "deal.evaluated" else EVENT_TYPES[type_]
+    shape: Any = SHAPES.get(type_) or EVENT_TYPES[type_]
     data = TypeAdapter(shape).json_schema(mode="serialization")
     definitions = data.pop("$defs", {})
     envelope = TypeAdapter(BusEvent).json_schema(mode="serialization")

@@ -189,7 +189,7 @@ def roll_back_payment(payment_id: str, key: Key = None) -> Response[rest.Payment
 @app.post("/invoices/stage", summary="The draft invoice of a paid deal")
 def stage_invoice(body: rest.StageIn, key: Key = None) -> Response[rest.InvoiceOut]:
     ask = Ask(app, body, key, COLLECTS)
-    deal = ask.change(body.deal_id, lambda deal, now: invoices.draft(deal, now, body.ledger))
+    deal = ask.change(body.deal_id, lambda deal, now: invoices.draft(deal, now, body.ledger, ask.who.person_id))
     assert deal.invoice is not None
     return as_response(HTTPStatus.OK, views.invoice_view(deal, deal.invoice, invoice_links(app)))
 

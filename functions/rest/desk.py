@@ -96,7 +96,8 @@ class Ask:
         self.who = caller(app).may(roles)
         self._key = key or f"request-{event.request_context.request_id}"
         content = body.model_dump_json() if body else ""
-        said = "\n".join((event.http_method, event.path, self.who.person_id, content))
+        seen = event.headers.get("if-match") or event.headers.get("If-Match") or ""
+        said = "\n".join((event.http_method, event.path, self.who.person_id, seen, content))
         self.cause = Cause("api", self._key, hashlib.sha256(said.encode()).hexdigest())
 
     def deal_id(self, crm: rest.CrmIn | None) -> str:

@@ -13,6 +13,7 @@ import botocore.client
 import pytest
 
 from dealdesk.adapters.dynamo_policies import DynamoPolicies
+from dealdesk.domain.policy_book import publish
 from dealdesk.domain.policy_version import PolicyStatus, PolicyVersion
 from dealdesk.errors import AlreadyHandled, CauseReused, PolicyUnknown, TooLarge, VersionMoved
 from dealdesk.ports import Cause
@@ -262,6 +263,17 @@ def test_one_cause_from_many_threads_has_one_effect(policies: DynamoPolicies) ->
     ends = race(12, lambda _: drafted(policies))
 
     assert ends == {"done": 1, "AlreadyHandled": 11}
+
+
+def test_a_publisher_who_read_the_draft_before_somebody_published_it_comes_too_late(policies: DynamoPolicies) -> None:
+    read = [drafted(policies)]
+    first = put_in_force(policies)
+
+    late = publish(read, 1, by="person-cleo", now=NOW + HOUR)
+    with pytest.raises(VersionMoved):
+        policies.keep(late, seen=1, cause=cause("late"), now=NOW + HOUR)
+
+    assert policies.versions("p") == [first]
 
 
 def test_a_version_that_follows_another_than_the_newest_is_refused(policies: DynamoPolicies) -> None:

@@ -19,6 +19,7 @@ from dealdesk.domain.money import Money
 from dealdesk.domain.stages import EnvelopeStatus, Stage
 from local.schemas import FOLDER, rendered, schema_of
 from tests.unit.domain.deals import FINANCE, IN_FINANCE, LATER, NOW, OWNER, a_deal, a_story, decided, paid
+from tests.unit.domain.quotes import a_quote
 
 
 def ended(status: EnvelopeStatus) -> list[e.Event]:
@@ -41,6 +42,7 @@ def refused_by_finance() -> list[e.Event]:
 def by_use_cases() -> list[e.Event]:
     """What no decision of the domain makes, but the use cases around the vendors do."""
     return [
+        e.DetailsChanged(a_quote(name="Another name"), "person-1"),
         e.QuoteRefused("Opportunity 0067F00000deal1QAA is no valid quote"),
         e.ApprovalAnswered("d-1:1:finance", "a0E7F00000appr1UAA"),
         e.ApprovalExpired(LATER),

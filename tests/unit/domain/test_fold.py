@@ -40,6 +40,7 @@ def test_every_kind_of_event_can_be_folded() -> None:
     told = {type(event) for stage in REAL for event in a_story(stage).events}
     told |= {type(event) for event in decided(a_deal(Stage.PENDING_APPROVAL))}
     rest: list[e.Event] = [
+        e.DetailsChanged(a_quote(name="Another name"), "person-1"),
         e.QuoteRefused("no list price"),
         e.ApprovalAnswered("d-1:1:finance", "a0B"),
         e.ApprovalExpired(NOW),

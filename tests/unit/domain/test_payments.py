@@ -190,8 +190,8 @@ def test_money_for_a_payment_whose_place_was_taken_is_kept_apart(status: Payment
     assert types(happened) == ["payment.unmatched"]
 
 
-def test_money_that_comes_after_the_link_expired_is_taken() -> None:
-    assert types(paid(a_deal_with_payment(FAILED))) == ["payment.succeeded", "invoice.staged"]
+def test_money_that_comes_after_the_link_expired_is_kept_unapplied() -> None:
+    assert types(paid(a_deal_with_payment(FAILED))) == ["payment.unmatched"]
 
 
 @pytest.mark.parametrize("report", ["paid", "failed", "roll back"])

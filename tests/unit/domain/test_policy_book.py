@@ -137,13 +137,15 @@ def test_everybody_who_wrote_since_the_last_publishing_is_an_author() -> None:
     assert following.authors == (BEN,)
 
 
-def test_a_rollback_is_published_by_somebody_who_did_not_write_the_old_content() -> None:
+@pytest.mark.parametrize("author", [ANN, CLEO])
+def test_a_rollback_is_published_by_somebody_who_did_not_write_the_old_content(author: str) -> None:
     versions: list[PolicyVersion] = []
     a_draft(versions)
+    versions.append(edit(versions, 1, {"document": content("15")}, author=CLEO, now=NOW))
     put_in_force(versions)
 
     with pytest.raises(PublisherIsAuthor):
-        rollback(versions, 1, by=ANN, now=NOW)
+        rollback(versions, 2, by=author, now=NOW)
 
 
 # -- what is not published
@@ -254,6 +256,17 @@ def test_a_version_that_waits_for_its_day_is_replaced_by_another_for_the_same_da
     deciding = in_force(versions, NOW + DAY)
 
     assert deciding is find(versions, 2)
+
+
+def test_a_version_that_waits_for_its_day_is_not_put_off_by_one_that_is_published_later_for_now() -> None:
+    versions: list[PolicyVersion] = []
+    a_draft(versions)
+    put_in_force(versions, effective_from=NOW + DAY)
+    a_draft(versions)
+    put_in_force(versions, now=NOW + timedelta(hours=1))
+
+    assert in_force(versions, NOW + DAY / 2) is find(versions, 2)
+    assert in_force(versions, NOW + DAY) is find(versions, 1)
 
 
 def test_nothing_is_decided_after_the_fact() -> None:

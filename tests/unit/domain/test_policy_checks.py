@@ -257,6 +257,13 @@ def test_a_rule_that_blocks_every_deal_is_an_error() -> None:
     assert found(a_rule(), rule) == [(ERROR, "blocks_every_deal", "/rules/1")]
 
 
+def test_a_table_that_blocks_every_deal_by_itself_contradicts_nobody() -> None:
+    least = a_rule("MIN", fact="payment_days", op="min", rows=always("10"), action={"block": True})
+    none = a_rule("MAX", fact="payment_days", rows=always("-1"), action={"block": True})
+
+    assert found(a_rule(), least, none) == [(ERROR, "blocks_every_deal", "/rules/2")]
+
+
 def test_a_step_that_no_rule_asks_for_is_a_warning() -> None:
     (finding,) = check_document(a_document(a_rule()))
 

@@ -25,6 +25,8 @@ class BusEvent:
 
 def public_data(type_: str, data: dict[str, Any]) -> dict[str, Any]:
     """What of a recorded event goes out: the whole, but for a quote of hundreds of lines, its figures only."""
+    if type_ == "deal.details_changed":
+        return {"editor": data["editor"], "name": data["quote"]["name"], "owner_id": data["quote"]["owner_id"]}
     if type_ != "deal.evaluated":
         return data
     decision, quote = data["decision"], data["quote"]

@@ -125,6 +125,25 @@ def figures_to_try(fact: Fact, thresholds: Iterable[int]) -> list[Figure]:
     return found
 
 
+class Thresholds:
+    """The limits that some rules put on one figure, for the deals of a cell."""
+
+    def __init__(self, fact: Fact, rules: Iterable[Rule]) -> None:
+        self._fixed: list[int] = []
+        self._finders: list[tuple[LimitTable, Find]] = []
+        for rule in rules:
+            if isinstance(rule.test, LimitTable) and rule.test.fact == fact:
+                self._finders.append((rule.test, finder(rule.test)))
+            for leaf in leaves_of(rule):
+                if leaf.fact == fact and isinstance(leaf, Compare | Among):
+                    values = leaf.values if isinstance(leaf, Among) else (leaf.value,)
+                    self._fixed.extend(value for value in values if isinstance(value, int))
+
+    def at(self, facts: Facts) -> list[int]:
+        rows = [(table, find(facts)) for table, find in self._finders]
+        return [*self._fixed, *(table.rows[row].limit for table, row in rows if row >= 0)]
+
+
 def named_cells(chosen: Sequence[Cell], tried: Sequence[Cell]) -> str:
     """The chosen cells in words: by one attribute where that says it all, like "risk tier medium and high"."""
     for fact in tried[0] if tried else ():

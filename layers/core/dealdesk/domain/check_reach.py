@@ -7,29 +7,27 @@ reported here as "never" is never.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, product
 
 from dealdesk.domain.cells import (
     Cell,
+    Thresholds,
     attributes_of,
     cells_of,
     facts_of,
     figures_of,
     figures_to_try,
-    finder,
-    leaves_of,
     measured,
     named_cells,
     put,
     values_of,
 )
-from dealdesk.domain.conditions import Among, Compare
-from dealdesk.domain.facts import NUMBERS, Fact, Facts
+from dealdesk.domain.facts import NUMBERS, Fact
 from dealdesk.domain.findings import Finding, Severity
 from dealdesk.domain.policy import Policy
-from dealdesk.domain.programme import PASSES, Check, Find
+from dealdesk.domain.programme import PASSES, Check
 from dealdesk.domain.rules import AllowedTable, LimitTable, Rule
 
 MOST_CELLS = 5_000
@@ -89,7 +87,7 @@ def _stand(rule: Rule, rules: Sequence[Rule], checks: dict[int, Check], work: _W
     if cells is None:
         return None
     group = [rule, *hard]
-    thresholds = {fact: _Thresholds(fact, group) for fact in figures}
+    thresholds = {fact: Thresholds(fact, group) for fact in figures}
     check, blocking = checks[id(rule)], [(other.id, checks[id(other)]) for other in hard]
     found: list[_Standing] = []
     for cell in cells:
@@ -116,25 +114,6 @@ def _may_block(other: Rule, rule: Rule) -> bool:
     figures = figures_of(other)
     same = figures <= figures_of(rule) and (figures or facts_of(other) & facts_of(rule))
     return rule.step is not None and other.step is None and other.at_line == rule.at_line and bool(same)
-
-
-class _Thresholds:
-    """The limits that some rules put on one figure, for the deals of a cell."""
-
-    def __init__(self, fact: Fact, rules: Iterable[Rule]) -> None:
-        self._fixed: list[int] = []
-        self._finders: list[tuple[LimitTable, Find]] = []
-        for rule in rules:
-            if isinstance(rule.test, LimitTable) and rule.test.fact == fact:
-                self._finders.append((rule.test, finder(rule.test)))
-            for leaf in leaves_of(rule):
-                if leaf.fact == fact and isinstance(leaf, Compare | Among):
-                    values = leaf.values if isinstance(leaf, Among) else (leaf.value,)
-                    self._fixed.extend(value for value in values if isinstance(value, int))
-
-    def at(self, facts: Facts) -> list[int]:
-        rows = [(table, find(facts)) for table, find in self._finders]
-        return [*self._fixed, *(table.rows[row].limit for table, row in rows if row >= 0)]
 
 
 def _verdict(rule: Rule, index: int, standings: Sequence[_Standing], policy: Policy) -> Finding | None:
@@ -241,7 +220,7 @@ def _closed(fact: Fact, cell: Cell, pair: list[Rule], checks: list[Check]) -> bo
     facts = measured(cell)
     passes: list[tuple[bool, ...]] = []
     if fact.unit in NUMBERS:
-        for figure in figures_to_try(fact, _Thresholds(fact, pair).at(facts)):
+        for figure in figures_to_try(fact, Thresholds(fact, pair).at(facts)):
             put(facts, fact, figure)
             if figure is not None:
                 passes.append(tuple(check(facts) == PASSES for check in checks))

@@ -66,6 +66,7 @@ class Payment:
 class Invoice:
     draft: InvoiceDraft
     status: InvoiceStatus
+    staged_by: str
     approved_by: str | None = None
     ledger_id: str | None = None
     reason: str = ""

@@ -142,6 +142,15 @@ class QuoteEvaluated:
 
 
 @dataclass(frozen=True, slots=True)
+class DetailsChanged:
+    """The name, the contact or the owner changed; the terms are as they were."""
+
+    TYPE: ClassVar[str] = "deal.details_changed"
+    quote: Quote
+    editor: str
+
+
+@dataclass(frozen=True, slots=True)
 class QuoteRefused:
     """A quote that the CRM sent cannot be judged, or comes too late; the rep is told why."""
 
@@ -351,8 +360,11 @@ class PaymentRolledBack:
 
 @dataclass(frozen=True, slots=True)
 class InvoiceStaged:
+    """`by` is the person who staged it, or `system:desk` when it followed the payment by itself."""
+
     TYPE: ClassVar[str] = "invoice.staged"
     draft: InvoiceDraft
+    by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,6 +457,7 @@ class VendorAsked:
 Event = (
     QuoteReceived
     | QuoteEvaluated
+    | DetailsChanged
     | QuoteRefused
     | DealTouched
     | GuardrailViolated

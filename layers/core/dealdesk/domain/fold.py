@@ -26,6 +26,7 @@ def apply(deal: Deal, event: e.Event, at: datetime) -> Deal:
         case (
             e.QuoteReceived()
             | e.QuoteEvaluated()
+            | e.DetailsChanged()
             | e.QuoteRefused()
             | e.GuardrailViolated()
             | e.DealTouched()
@@ -84,7 +85,13 @@ def apply(deal: Deal, event: e.Event, at: datetime) -> Deal:
 
 def _about_the_quote(
     deal: Deal,
-    event: e.QuoteReceived | e.QuoteEvaluated | e.QuoteRefused | e.GuardrailViolated | e.DealTouched | e.DealClosed,
+    event: e.QuoteReceived
+    | e.QuoteEvaluated
+    | e.DetailsChanged
+    | e.QuoteRefused
+    | e.GuardrailViolated
+    | e.DealTouched
+    | e.DealClosed,
     at: datetime,
 ) -> Deal:
     match event:
@@ -106,6 +113,9 @@ def _about_the_quote(
                 certificate=None,
                 intents=_unsent(deal),
             )
+        case e.DetailsChanged():
+            editors = tuple(sorted({*deal.editors, event.editor, event.quote.owner_id}))
+            return replace(deal, quote=event.quote, owner_id=event.quote.owner_id, editors=editors, unread=False)
         case e.QuoteRefused():
             return replace(deal, problem=event.reason, unread=False)
         case e.DealTouched():
@@ -243,7 +253,7 @@ def _about_invoice(
 ) -> Deal:
     match event:
         case e.InvoiceStaged():
-            return replace(deal, invoices=(*deal.invoices, Invoice(event.draft, InvoiceStatus.DRAFT)))
+            return replace(deal, invoices=(*deal.invoices, Invoice(event.draft, InvoiceStatus.DRAFT, event.by)))
         case e.InvoiceApproved():
             return _change_invoice(deal, event.invoice_id, status=InvoiceStatus.APPROVED, approved_by=event.by)
         case e.InvoiceRejected():

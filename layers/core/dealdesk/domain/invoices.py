@@ -16,6 +16,7 @@ from dealdesk.domain.stages import InvoiceStatus, PaymentStatus, Stage
 from dealdesk.errors import ApproverConflicted, ApproverNotEntitled, CertificateInvalid, NotFound, WrongStage
 
 FINANCE = "grp-finance"
+DESK = "system:desk"
 
 
 def stage(deal: Deal, now: datetime) -> list[e.Event]:
@@ -26,7 +27,7 @@ def stage(deal: Deal, now: datetime) -> list[e.Event]:
         return []
 
 
-def draft(deal: Deal, now: datetime, ledger: str | None = None) -> list[e.Event]:
+def draft(deal: Deal, now: datetime, ledger: str | None = None, by: str = DESK) -> list[e.Event]:
     """A draft from the approved quote; none when one is live. A rejected draft is followed by a new one.
 
     Raises `WrongStage` before the money has arrived, `CertificateInvalid` at the gate.
@@ -37,7 +38,7 @@ def draft(deal: Deal, now: datetime, ledger: str | None = None) -> list[e.Event]
     if deal.stage is not Stage.PAID:
         raise WrongStage(f"deal {deal.id} is {deal.stage}; its invoice is staged once it is paid")
     gate(deal, "invoice", now, signed=True)
-    return [e.InvoiceStaged(_draft(deal, ledger))]
+    return [e.InvoiceStaged(_draft(deal, ledger), by)]
 
 
 def approve(deal: Deal, invoice_id: str, by: str, groups: frozenset[str], now: datetime) -> list[e.Event]:
@@ -51,6 +52,8 @@ def approve(deal: Deal, invoice_id: str, by: str, groups: frozenset[str], now: d
         return []
     if invoice.status is not InvoiceStatus.DRAFT:
         raise WrongStage(f"invoice {invoice_id} is {invoice.status}; only a draft can be approved")
+    if by == invoice.staged_by:
+        raise ApproverConflicted(f"{by} staged invoice {invoice_id}; somebody else must approve it")
     gate(deal, "posting", now, signed=True)
     approved: list[e.Event] = [e.InvoiceApproved(invoice_id, invoice.draft.digest, by)]
     return approved + post(fold(deal, approved, now), invoice_id)

@@ -110,6 +110,6 @@ def _mismatch(deal: Deal, payment: Payment, paid: Money) -> str:
         return f"{format_money(paid)} arrived where {format_money(payment.amount)} was asked"
     if payment.status is PaymentStatus.SUCCEEDED:
         return "the payment was settled before; this is a second one"
-    if payment.status is not PaymentStatus.PENDING and deal.payment != payment:
-        return f"the payment was {payment.status} and another has taken its place"
+    if payment.status is not PaymentStatus.PENDING:
+        return f"the payment was {payment.status} before the money arrived"
     return ""

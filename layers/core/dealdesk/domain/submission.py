@@ -9,14 +9,14 @@ from dealdesk.domain import certificate, signature
 from dealdesk.domain import events as e
 from dealdesk.domain.counterfactual import what_would_pass
 from dealdesk.domain.deal import Deal
-from dealdesk.domain.decision import FxRate, Outcome
+from dealdesk.domain.decision import Decision, FxRate, Outcome
 from dealdesk.domain.fold import fold
 from dealdesk.domain.grants import survives, unmet
 from dealdesk.domain.guardrails import evaluate
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.quote import Quote
 from dealdesk.domain.stages import Stage
-from dealdesk.errors import WrongStage
+from dealdesk.errors import Conflict, Malformed, WrongStage
 
 OPEN_TO_CHANGE = frozenset(
     {
@@ -37,16 +37,19 @@ RESUBMITTED = frozenset({Stage.REJECTED, Stage.RECALLED, Stage.EXPIRED})
 def judge(
     deal: Deal, quote: Quote, policy: Policy, fx: Mapping[str, FxRate], editor: str, now: datetime
 ) -> list[e.Event]:
-    """The events that follow from `quote` under `policy`; none when the terms and the policy are as they were.
+    """The events that follow from `quote` under `policy`; none when the terms are as they were.
 
-    Raises `WrongStage` when the customer has signed: signed terms are amended, not edited.
+    The same terms are judged again when they were rejected, recalled or expired, and when another policy had blocked
+    them. Raises `WrongStage` when the customer has signed (signed terms are amended, not edited), `Malformed` for a
+    quote whose validity is over, and `Conflict` when an approver would become the owner.
     """
     decision = evaluate(quote, policy, fx)
-    same_terms = decision.fingerprint == deal.fingerprint
-    if same_terms and (deal.stage not in RESUBMITTED):
-        return []
+    if decision.fingerprint == deal.fingerprint and not _is_judged_again(deal, decision):
+        return _details(deal, quote, editor)
     if deal.stage not in OPEN_TO_CHANGE:
         raise WrongStage(f"deal {deal.id} is {deal.stage}: its terms are signed and can only be amended")
+    if quote.valid_until and quote.valid_until < now.date():
+        raise Malformed(f"the quote was valid until {quote.valid_until}; give it a later date", pointer="/valid_until")
 
     happened: list[e.Event] = []
     if deal.stage is Stage.OUT_FOR_SIGNATURE:
@@ -69,6 +72,22 @@ def judge(
     elif decision.outcome is Outcome.AUTO_APPROVE:
         happened += approve(after, now)
     return happened
+
+
+def _is_judged_again(deal: Deal, decision: Decision) -> bool:
+    was = deal.decision
+    by_another_policy = was is not None and was.policy_hash != decision.policy_hash
+    blocked = was is not None and was.outcome is Outcome.BLOCKED
+    return deal.stage in RESUBMITTED or (blocked and by_another_policy)
+
+
+def _details(deal: Deal, quote: Quote, editor: str) -> list[e.Event]:
+    """What changed besides the terms: the name, the contact, the owner."""
+    if quote == deal.quote or deal.stage not in OPEN_TO_CHANGE:
+        return []
+    if deal.round and quote.owner_id in {grant.by for grant in deal.round.grants}:
+        raise Conflict(f"{quote.owner_id} has approved deal {deal.id} and cannot own it")
+    return [e.DetailsChanged(quote, editor)]
 
 
 def settle(deal: Deal, now: datetime) -> list[e.Event]:

@@ -9,7 +9,7 @@ from dealdesk.domain.deal import Deal
 from dealdesk.domain.events import QuoteRefused, VendorAsked
 from dealdesk.domain.fold import CRM
 from dealdesk.domain.submission import judge
-from dealdesk.errors import VendorRefused, WrongStage
+from dealdesk.errors import Conflict, Malformed, VendorRefused, VersionMoved
 from dealdesk.ports import Cause, Crm, Deals, People, Policies
 from dealdesk.usecases.change import change
 
@@ -46,7 +46,9 @@ def evaluate_quote(
             actor=submitted.last_editor,
             now=now,
         )
-    except WrongStage as refusal:
+    except VersionMoved:
+        raise
+    except (Conflict, Malformed) as refusal:
         return _refuse(deals, deal_id, str(refusal), cause, now)
 
 
