@@ -6,16 +6,19 @@ rule on size. So every change is judged by the whole policy, and only what was s
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from dealdesk.domain.decision import Change, Counterfactual, Decision, FxRate, Joint, Lever, Outcome
 from dealdesk.domain.facts import FACTS, Unit, plain
 from dealdesk.domain.judging import Breach, Verdict, judge
-from dealdesk.domain.measures import Terms, discount
+from dealdesk.domain.measures import WHOLE, Terms, discount
 from dealdesk.domain.money import format_scaled
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.rules import LimitTable, Unknown
 from dealdesk.domain.suggestions import BILLING, CAP, VALUE, Move, Moves, apply_moves, merged, moves_for
 
 MAX_TRIALS = 48
+SLIGHTLY_MORE = (1, 2, 3, 7, 19, 53)
 """How many changed quotes are judged at most: a bound on time, whatever the policy."""
 
 _Rank = tuple[int, int]
@@ -83,7 +86,7 @@ class _Search:
                 break
             moves = further
         best = self._seen[moves][1]
-        if not _better(best, self._before):
+        if not _better(best, self._before) or not self._is_steady(moves, best):
             return None
         for move in moves:
             fewer = tuple(other for other in moves if other != move)
@@ -96,12 +99,29 @@ class _Search:
     def _clear_one_more(self, moves: Moves) -> Moves | None:
         terms, verdict = self._seen[moves]
         for breaches in _grouped(verdict.breaches):
-            for move in moves_for(breaches[0], breaches, terms, self._policy, self._rate):
+            for move in self._steadiest_first(moves_for(breaches[0], breaches, terms, self._policy, self._rate)):
                 trial = merged(moves, self._steadied(move))
                 after = self._try(trial)
                 if after is not None and _keys(after) < _keys(verdict):
                     return trial
         return None
+
+    def _steadiest_first(self, moves: Iterable[Move]) -> list[Move]:
+        """Where the quote may have to grow, the lowest cap first: a higher one may pass only as this size rounds."""
+        ordered = list(moves)
+        if self._may_grow:
+            ordered.sort(key=lambda move: int(move.to) if move.lever == CAP else WHOLE)
+        return ordered
+
+    def _is_steady(self, moves: Moves, reached: Verdict) -> bool:
+        """Whether growth to slightly other sizes reaches as much: what hangs on how a size rounds is no advice."""
+        growth = next((move for move in moves if move.lever == VALUE), None)
+        if growth is None:
+            return True
+        currency, others = self._policy.currency, tuple(move for move in moves if move is not growth)
+        sizes = (growth._replace(to=int(growth.to) + more) for more in SLIGHTLY_MORE)
+        grown = (apply_moves(self._terms, (*others, size), currency, self._rate) for size in sizes)
+        return all(_rank(judge(terms, self._policy, self._rate)) <= _rank(reached) for terms in grown)
 
     def _steadied(self, move: Move) -> Move:
         """A cap a hair lower where the quote may also have to grow: at another size it rounds differently."""
