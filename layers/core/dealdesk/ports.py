@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 from dealdesk.domain.policy_version import PolicyVersion
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Cause:
     """The message, request or event that a change comes from: `stripe:evt_…`, `api:{key}`, `bus:{event id}`.
 
@@ -61,7 +61,7 @@ class Deals(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class DealSummary:
     """A line of the list of deals."""
 
@@ -76,7 +76,7 @@ class DealSummary:
     updated_at: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SilentDeal:
     deal_id: str
     waits_for: str
@@ -100,7 +100,7 @@ class DealIndex(Protocol):
     def silent(self, now: datetime, limit: int) -> list[SilentDeal]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Person:
     """Somebody's name and address: kept apart from deals and events, which hold only the id."""
 
@@ -139,7 +139,7 @@ class PolicyBook(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SubmittedQuote:
     """A quote as the CRM has it now."""
 
@@ -149,7 +149,7 @@ class SubmittedQuote:
     last_editor: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class CrmAnswer:
     """A decided approval record as the CRM has it now, with the groups of the person who decided."""
 
@@ -177,7 +177,7 @@ class Crm(Protocol):
     def mirror(self, deal_id: str, fields: Mapping[str, object], approvals: Iterable[Mapping[str, object]]) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class EnvelopeState:
     envelope_id: str
     status: EnvelopeStatus
@@ -198,14 +198,14 @@ class Signatures(Protocol):
     def void(self, envelope_id: str, reason: str) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class PaymentLink:
     session_id: str
     url: str
     expires_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class PaymentState:
     """`outcome` is `open`, `paid`, `processing`, `expired` or `failed`."""
 
@@ -227,7 +227,7 @@ class Payments(Protocol):
     def cancel(self, session_id: str, key: str) -> PaymentState: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LedgerInvoice:
     ledger_id: str
     number: str

@@ -15,7 +15,7 @@ from dealdesk.domain.stages import Effect, EnvelopeStatus, InvoiceStatus, Paymen
 DealId = NewType("DealId", str)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Round:
     """One live approval round of a revision; `closed` when it is granted, rejected or overtaken."""
 
@@ -39,7 +39,7 @@ class Round:
         return ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Envelope:
     id: str
     key: str
@@ -48,7 +48,7 @@ class Envelope:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Payment:
     id: str
     key: str
@@ -62,7 +62,7 @@ class Payment:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Invoice:
     draft: InvoiceDraft
     status: InvoiceStatus
@@ -72,7 +72,7 @@ class Invoice:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Intent:
     """An outside effect that the desk has promised itself; `key` is made from the fact, never from the attempt."""
 
@@ -85,7 +85,7 @@ class Intent:
     failed: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Deal:
     """`version` is the sequence number of the last event, and `last_hash` the end of the chain.
 
