@@ -1,4 +1,4 @@
-"""The system as `make up` starts it, with functions held to the template's roles; one for all live tests."""
+"""The running system, with functions held to the template's roles; one that is up already is used as it is."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.stack import Stack, start, stop
+from local.stack import Stack, running_stack
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    stop()
-    running = start(enforce_iam=True)
-    yield running
-    stop()
+    with running_stack(enforce_iam=True) as running:
+        yield running
