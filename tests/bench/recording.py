@@ -45,7 +45,7 @@ def record(into: Path) -> list[Path]:
     """Runs a deal to its end and writes a JSON file for each webhook function's first accepted message."""
     into.mkdir(parents=True, exist_ok=True)
     kept: dict[str, Recording] = {}
-    with _table(), World() as world:
+    with table(), World() as world:
         letters = [_one_notification(submit(world))]
         while len(kept) < len(WEBHOOKS):
             for letter in letters:
@@ -104,7 +104,7 @@ def _one_notification(letter: Mail) -> Mail:
 
 
 @contextmanager
-def _table() -> Iterator[None]:
+def table() -> Iterator[None]:
     with tempfile.TemporaryDirectory() as folder:
         port = aws.free_port()
         url = f"http://127.0.0.1:{port}"

@@ -53,6 +53,11 @@ def measure(recording: Path, path: list[Path]) -> list[Figure]:
     ]
 
 
+def bare_seconds(figures: list[Figure]) -> float:
+    """What the bare transaction takes, by the figures that were measured against it."""
+    return statistics.median(f.value / f.ratio / 1e6 for f in figures if f.name.startswith("warm.") and f.ratio)
+
+
 class Wire:
     """Answers instead of the table: the read with what stood there, every write with success."""
 

@@ -321,3 +321,26 @@ def test_an_approval_that_ended_before_the_contract_went_out_expires(world: Worl
 
     assert world.deal(PASSES)["stage"] == "expired"
     assert world.effects()["envelopes"] == 0
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the call", "after the call"])
+def test_a_worker_that_dies_around_a_withdrawal_leaves_one_contract_withdrawn(world: World, before: bool) -> None:
+    world.post(submit(world))
+    world.settle()
+    line = next(
+        record
+        for record in world.twins["salesforce"].state()["OpportunityLineItem"]
+        if record["OpportunityId"] == PASSES[3:]
+    )
+    edit(world, "OpportunityLineItem", line["Id"], UnitPrice=90.0)
+    world.twins["salesforce"].act("submit", {"opportunity_id": PASSES[3:]})
+
+    with crashing(type(world.port("request_signature", "signatures")), "void", before=before) as calls:
+        for letter in world.take_mail():
+            world.post(letter)
+        world.settle()
+
+    statuses = sorted(envelope["status"] for envelope in world.twins["docusign"].state()["envelopes"])
+    assert calls() >= 1
+    assert statuses == ["sent", "voided"]
+    assert world.deal(PASSES)["stage"] == "out_for_signature"
