@@ -344,3 +344,23 @@ def test_a_worker_that_dies_around_a_withdrawal_leaves_one_contract_withdrawn(wo
     assert calls() >= 1
     assert statuses == ["sent", "voided"]
     assert world.deal(PASSES)["stage"] == "out_for_signature"
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before the call", "after the call"])
+def test_a_worker_that_dies_around_a_rollback_leaves_the_payment_rolled_back(world: World, before: bool) -> None:
+    world.post(submit(world))
+    world.settle()
+    everybody_acts(world)
+    for letter in world.take_mail():
+        world.post(letter)
+    world.settle()
+    payment_id = world.deal(PASSES)["payments"][0]["payment_id"]
+
+    with crashing(type(world.port("request_payment", "payments")), "cancel", before=before) as calls:
+        status, _ = world.rest("POST", f"/payments/{payment_id}/rollback", user="person-f", role="finance")
+        world.settle()
+
+    assert status == 202
+    assert calls() >= 1
+    assert world.deal(PASSES)["payments"][0]["status"] == "ROLLED_BACK"
+    assert [s["status"] for s in world.twins["stripe"].state()["sessions"]] == ["expired"]
