@@ -112,6 +112,16 @@ def test_webhooks_in_a_shuffled_order_end_the_same_with_the_same_effects(world: 
     assert world.effects() == ONE_EACH
 
 
+def first_line_of(world: World, deal_id: str) -> dict[str, Any]:
+    lines = world.twins["salesforce"].state()["OpportunityLineItem"]
+    return next(line for line in lines if line["OpportunityId"] == deal_id[3:])
+
+
+def edit(world: World, kind: str, record_id: str, **fields: object) -> None:
+    rita = "0057F000001repAQAQ"
+    world.twins["salesforce"].act("edit", {"type": kind, "id": record_id, "fields": fields, "user_id": rita})
+
+
 CALLS = [
     ("read_crm", "crm", "read_quote"),
     ("read_crm", "crm", "read_answer"),
@@ -215,20 +225,8 @@ def test_every_history_is_whole_and_folds_to_its_snapshot(world: World) -> None:
 def test_terms_edited_after_approval_are_not_sent(world: World) -> None:
     world.post(submit(world))
     world.settle()
-    line = next(
-        record
-        for record in world.twins["salesforce"].state()["OpportunityLineItem"]
-        if record["OpportunityId"] == PASSES[3:]
-    )
-    world.twins["salesforce"].act(
-        "edit",
-        {
-            "type": "OpportunityLineItem",
-            "id": line["Id"],
-            "fields": {"UnitPrice": 60.0},
-            "user_id": "0057F000001repAQAQ",
-        },
-    )
+    line = first_line_of(world, PASSES)
+    edit(world, "OpportunityLineItem", line["Id"], UnitPrice=60.0)
     world.twins["salesforce"].act("submit", {"opportunity_id": PASSES[3:]})
     for letter in world.take_mail():
         world.post(letter)
@@ -274,11 +272,6 @@ def test_a_waiting_lease_ends_by_itself(world: World) -> None:
     assert world.effects()["envelopes"] == 1
 
 
-def edit(world: World, kind: str, record_id: str, **fields: object) -> None:
-    rita = "0057F000001repAQAQ"
-    world.twins["salesforce"].act("edit", {"type": kind, "id": record_id, "fields": fields, "user_id": rita})
-
-
 def test_a_quote_that_cannot_be_judged_tells_the_rep_which_field_is_wrong(world: World) -> None:
     edit(world, "Opportunity", PASSES[3:], Billing_Frequency__c="weekly")
 
@@ -293,11 +286,7 @@ def test_a_quote_that_cannot_be_judged_tells_the_rep_which_field_is_wrong(world:
 
 def test_an_edit_after_signature_is_refused_and_says_so(world: World) -> None:
     run_to_the_end(world)
-    line = next(
-        record
-        for record in world.twins["salesforce"].state()["OpportunityLineItem"]
-        if record["OpportunityId"] == PASSES[3:]
-    )
+    line = first_line_of(world, PASSES)
     edit(world, "OpportunityLineItem", line["Id"], UnitPrice=84.0)
 
     world.twins["salesforce"].act("submit", {"opportunity_id": PASSES[3:]})
@@ -327,11 +316,7 @@ def test_an_approval_that_ended_before_the_contract_went_out_expires(world: Worl
 def test_a_worker_that_dies_around_a_withdrawal_leaves_one_contract_withdrawn(world: World, before: bool) -> None:
     world.post(submit(world))
     world.settle()
-    line = next(
-        record
-        for record in world.twins["salesforce"].state()["OpportunityLineItem"]
-        if record["OpportunityId"] == PASSES[3:]
-    )
+    line = first_line_of(world, PASSES)
     edit(world, "OpportunityLineItem", line["Id"], UnitPrice=90.0)
     world.twins["salesforce"].act("submit", {"opportunity_id": PASSES[3:]})
 
