@@ -23,6 +23,7 @@ from unittest.mock import patch
 import boto3
 import time_machine
 
+from dealdesk.adapters.rows import bound_to
 from dealdesk.edge import aws, secrets
 from local.build import read_template
 from local.tokens import local_secrets, what_vendors_know
@@ -105,6 +106,7 @@ class World:
         for twin in self.running:
             twin.close()
         aws.clients.clear()
+        bound_to.cache_clear()
         secrets.forget()
         self._travel.stop()
         self._environment.stop()
