@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
 from collections.abc import Iterator
@@ -12,9 +13,10 @@ from unittest.mock import patch
 
 from botocore.httpsession import URLLib3Session
 
+from local.tokens import issue_token
 from tests.bench.figures import WEBHOOKS, Figure
 from tests.bench.recording import WRITE, table
-from tests.journeys.people import everybody_acts, submit
+from tests.journeys.people import PASSES, everybody_acts, submit
 from tests.journeys.world import World
 
 QUOTE = {
@@ -50,6 +52,9 @@ def measure(bare_seconds: float) -> list[Figure]:
         for number in range(4):
             key = {"Idempotency-Key": f"bench-{number}"}
             world.rest("POST", "/deals", QUOTE, user="person-rita", role="rep", headers=key)
+            world.invoke("retry_parked", _parked(number))
+            token = issue_token(world.jwt_key, user="person-rita", role="rep")
+            world.invoke("authorizer", {"authorizationToken": f"Bearer {token}", "methodArn": "arn:bench"})
         world.invoke("chase_stalled", {})
         world.settle()
         return [figure for name in sorted(seen) for figure in _figures(world, name, seen[name], calls, bare_seconds)]
@@ -93,6 +98,14 @@ def _watched(world: World) -> Iterator[tuple[dict[str, Seen], list[str]]]:
 
     with patch.object(world, "invoke", watched_invoke), patch.object(URLLib3Session, "send", watched_send):
         yield seen, calls
+
+
+def _parked(number: int) -> dict[str, Any]:
+    """An approver's answer that had to wait for its deal."""
+    answer = {"deal_id": PASSES, "approval_key": "bench", "record_id": "bench", "cause": f"salesforce:bench-{number}"}
+    body = json.dumps({"parked": {"kind": "salesforce", "message": answer}})
+    attributes = {"ApproximateReceiveCount": "1"}
+    return {"Records": [{"messageId": "m", "receiptHandle": "ParkedQueue:0", "body": body, "attributes": attributes}]}
 
 
 def _messages(event: dict[str, Any]) -> int:
