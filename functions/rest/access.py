@@ -11,10 +11,16 @@ from dealdesk.errors import DealUnknown, Forbidden
 GROUPS_OF = {
     "finance": frozenset({"grp-finance"}),
     "executive": frozenset({"grp-executive"}),
+    "deal_desk": frozenset({"grp-deal-desk"}),
+    "revops": frozenset({"grp-revops"}),
 }
 SEES_ALL = frozenset({"deal_desk", "finance", "executive", "revops", "admin", "auditor", "service"})
 WRITES = frozenset({"rep", "deal_desk", "admin", "service"})
-DECIDES = frozenset({"finance", "executive"})
+# The role lets somebody decide at all; the group of the step, or the directory, says on what.
+DECIDES = frozenset({"finance", "executive", "deal_desk", "revops"})
+ADMINISTERS = frozenset({"admin"})
+DELEGATES = DECIDES | ADMINISTERS
+READS_PEOPLE = DELEGATES | {"auditor"}
 EDITS_POLICIES = frozenset({"revops", "admin"})
 COLLECTS = frozenset({"deal_desk", "finance", "admin", "service"})
 READS = SEES_ALL | {"rep"}

@@ -5,12 +5,14 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Any
 
+import approver_routes
 import policy_routes
 from access import COLLECTS, DECIDES, READS, SEES_ALL, WRITES
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from desk import (
     Ask,
+    approvers,
     caller,
     contact_of,
     deal_of_invoice,
@@ -42,6 +44,7 @@ app = APIGatewayRestResolver(enable_validation=True)
 app.enable_swagger(path="/docs", title="Deal Desk OS", version="1.0.0")
 install(app)
 app.include_router(policy_routes.router)
+app.include_router(approver_routes.router)
 
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
@@ -73,11 +76,12 @@ def create_deal(body: rest.QuoteIn, key: Key = None) -> Response[rest.DealOut]:
     deal_id = ask.deal_id(body.crm)
     contact = contact_of(deal_id, body.contact)
     quote = body.to_quote(contact.id if contact else None)
-    crm = ask.crm_record(body.crm)
+    crm, directory = ask.crm_record(body.crm), approvers().directory()
 
     def decide(deal: Any, now: Any) -> Any:
         received = [] if deal.version else [QuoteReceived(crm, now, ask.who.person_id)]
-        judged = judge(deal, quote, policies().current(now), policies().fx_rates(now), ask.who.person_id, now)
+        policy, fx = policies().current(now), policies().fx_rates(now)
+        judged = judge(deal, quote, policy, fx, ask.who.person_id, directory, now)
         # Only now is the caller known to be allowed; and the signer must be there before the deal asks for them.
         if contact:
             people().remember(contact)
@@ -105,7 +109,7 @@ def change_deal(
     key: Key = None,
 ) -> Response[rest.DealOut]:
     ask = Ask(app, body, key, WRITES)
-    seen = version_seen(if_match)
+    seen, directory = version_seen(if_match), approvers().directory()
 
     def decide(deal: Any, now: Any) -> Any:
         if deal.version != seen:
@@ -113,7 +117,8 @@ def change_deal(
         if deal.quote is None:
             raise Conflict(f"deal {deal_id} has no quote yet")
         quote = body.applied_to(deal.quote)
-        return judge(deal, quote, policies().current(now), policies().fx_rates(now), ask.who.person_id, now)
+        policy, fx = policies().current(now), policies().fx_rates(now)
+        return judge(deal, quote, policy, fx, ask.who.person_id, directory, now)
 
     deal = ask.change(deal_id, decide)
     return as_response(HTTPStatus.OK, views.deal_view(deal, invoice_links(app)), etag=deal.version)
@@ -130,8 +135,10 @@ def decide_approval(deal_id: str, body: rest.ApprovalIn, key: Key = None) -> Res
         groups=ask.who.groups,
         comment=body.comment,
         conditions=body.to_conditions(),
+        round=body.round,
     )
-    deal = ask.change(deal_id, lambda deal, now: approvals.decide(deal, answer, now))
+    directory = approvers().directory()
+    deal = ask.change(deal_id, lambda deal, now: approvals.decide(deal, answer, directory, now))
     return as_response(HTTPStatus.OK, views.deal_view(deal, invoice_links(app)))
 
 
@@ -203,9 +210,10 @@ def get_invoice(invoice_id: str) -> Response[rest.InvoiceOut]:
 @app.post("/invoices/<invoice_id>/approve", summary="Finance approves the draft; it is then posted once")
 def approve_invoice(invoice_id: str, key: Key = None) -> Response[rest.InvoiceOut]:
     ask = Ask(app, None, key, DECIDES)
+    who, directory = ask.who, approvers().directory()
     deal = ask.change(
         deal_of_invoice(invoice_id),
-        lambda deal, now: invoices.approve(deal, invoice_id, ask.who.person_id, ask.who.groups, now),
+        lambda deal, now: invoices.approve(deal, invoice_id, who.person_id, who.groups, directory, now),
     )
     return as_response(HTTPStatus.OK, views.invoice_view(deal, invoices.find(deal, invoice_id), invoice_links(app)))
 
@@ -213,9 +221,10 @@ def approve_invoice(invoice_id: str, key: Key = None) -> Response[rest.InvoiceOu
 @app.post("/invoices/<invoice_id>/reject", summary="Finance rejects the draft, and says why")
 def reject_invoice(invoice_id: str, body: rest.RejectIn, key: Key = None) -> Response[rest.InvoiceOut]:
     ask = Ask(app, body, key, DECIDES)
+    who, directory = ask.who, approvers().directory()
     deal = ask.change(
         deal_of_invoice(invoice_id),
-        lambda deal, _: invoices.reject(deal, invoice_id, ask.who.person_id, ask.who.groups, body.reason),
+        lambda deal, now: invoices.reject(deal, invoice_id, who.person_id, who.groups, body.reason, directory, now),
     )
     return as_response(HTTPStatus.OK, views.invoice_view(deal, invoices.find(deal, invoice_id), invoice_links(app)))
 

@@ -17,6 +17,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pages import invoice_page, require_signed, signed_query
 from pydantic import BaseModel
 
+from dealdesk.adapters.dynamo_approvers import DynamoApprovers
 from dealdesk.adapters.dynamo_deals import DynamoDeals
 from dealdesk.adapters.dynamo_index import DynamoDealIndex
 from dealdesk.adapters.dynamo_people import DynamoPeople
@@ -67,6 +68,11 @@ def index() -> DynamoDealIndex:
 @cache
 def people() -> DynamoPeople:
     return DynamoPeople(config().dealdesk_table)
+
+
+@cache
+def approvers() -> DynamoApprovers:
+    return DynamoApprovers(config().dealdesk_table)
 
 
 @cache
@@ -169,7 +175,7 @@ def _deal_of(subject: str, prefix: str) -> str:
     return deal_id
 
 
-def invoice_links(app: APIGatewayRestResolver) -> Callable[[str], str]:
+def invoice_links(app: App) -> Callable[[str], str]:
     """Makes the preview links: signed, for a day, at the address that the caller used or that is configured."""
     key = secrets.secret(config().links_secret, Secret).signing_key
     base, now = config().public_url or _own_url(app.current_event.raw_event), clock.now()

@@ -62,7 +62,7 @@ def is_problem(answer: tuple[int, Any], status: int, *words: str) -> None:
 
 ALL = frozenset(ROLES)
 WRITES = frozenset({"rep", "deal_desk", "admin", "service"})
-DECIDES = frozenset({"finance", "executive"})
+DECIDES = frozenset({"finance", "executive", "deal_desk", "revops"})
 COLLECTS = frozenset({"deal_desk", "finance", "admin", "service"})
 ANSWER = {"step": "finance", "decision": "approve", "fingerprint": "0" * 64}
 ROUTES: list[tuple[str, str, Json | None, frozenset[str]]] = [

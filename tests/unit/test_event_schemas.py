@@ -14,6 +14,7 @@ from dealdesk.contracts import bus
 from dealdesk.domain import events as e
 from dealdesk.domain import invoices, payments, signature
 from dealdesk.domain.deal import Deal
+from dealdesk.domain.directory import NOBODY
 from dealdesk.domain.fold import fold
 from dealdesk.domain.money import Money
 from dealdesk.domain.stages import EnvelopeStatus, Stage
@@ -36,7 +37,7 @@ def withdrawn() -> list[e.Event]:
 
 def refused_by_finance() -> list[e.Event]:
     deal: Deal = a_deal(Stage.PAID)
-    return invoices.reject(deal, "inv_d-1_1", FINANCE, IN_FINANCE, "wrong address")
+    return invoices.reject(deal, "inv_d-1_1", FINANCE, IN_FINANCE, "wrong address", NOBODY, NOW)
 
 
 def by_use_cases() -> list[e.Event]:
@@ -46,6 +47,8 @@ def by_use_cases() -> list[e.Event]:
         e.QuoteRefused("Opportunity 0067F00000deal1QAA is no valid quote"),
         e.ApprovalAnswered("d-1:1:finance", "a0E7F00000appr1UAA"),
         e.ApprovalExpired(LATER),
+        e.ApprovalReminded(1, "finance", (FINANCE,)),
+        e.ApprovalEscalated(1, "finance", 1, "grp-cfo", (FINANCE,), "nobody answered in time"),
         e.IntentAttempted("envelope:d-1:r1:1", 1, LATER),
         e.IntentInterrupted("envelope:d-1:r1:1", "DocuSign did not answer"),
         e.EffectFailed("envelope:d-1:r1:1", "send_envelope", "DocuSign refused"),

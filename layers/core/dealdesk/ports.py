@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from dealdesk.domain.chain import Recorded
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.decision import FxRate
+from dealdesk.domain.directory import Delegation, Directory, Member
 from dealdesk.domain.events import Event, InvoiceDraft
 from dealdesk.domain.money import Money
 from dealdesk.domain.quote import Quote
@@ -17,6 +18,7 @@ from dealdesk.domain.stages import EnvelopeStatus
 
 # A webhook function never decides on a policy, and would pay for the compiler of policies in every cold start.
 if TYPE_CHECKING:
+    from dealdesk.domain.calendar import BusinessCalendar
     from dealdesk.domain.policy import Policy
 from dealdesk.domain.policy_version import PolicyVersion
 
@@ -99,6 +101,10 @@ class DealIndex(Protocol):
 
     def silent(self, now: datetime, limit: int) -> list[SilentDeal]: ...
 
+    def rounds(self, now: datetime, most: int) -> list[str]:
+        """Deals whose approval round needs a look by now, the longest waiting first."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Person:
@@ -115,8 +121,44 @@ class People(Protocol):
     def find(self, person_id: str) -> Person | None: ...
 
 
+class Approvers(Protocol):
+    """The only way to read and write who approves, and who acts for whom."""
+
+    def directory(self, cause: Cause | None = None) -> Directory:
+        """Everybody whom the desk knows, as of now. Raises `AlreadyHandled` and `CauseReused` for a seen cause."""
+        ...
+
+    def version(self) -> int:
+        """How often the directory was written; 0 before the first time."""
+        ...
+
+    def keep_members(
+        self,
+        members: Sequence[Member],
+        calendars: Mapping[str, BusinessCalendar],
+        *,
+        seen: int,
+        cause: Cause,
+        by: str,
+        now: datetime,
+    ) -> int:
+        """Writes the directory after version `seen` and returns its version.
+
+        Raises `AlreadyHandled`, `CauseReused`, `VersionMoved`, `TooLarge`, `TableBusy`.
+        """
+        ...
+
+    def keep_delegation(self, delegation: Delegation, *, cause: Cause, now: datetime) -> None:
+        """Writes a delegation, new or ended. Raises as `keep_members` does."""
+        ...
+
+
 class Policies(Protocol):
     def current(self, now: datetime) -> Policy: ...
+
+    def binding(self, policy_id: str, version: int, now: datetime) -> Policy:
+        """The policy that a deal follows which was decided under this version, by its publisher's choice."""
+        ...
 
     def fx_rates(self, now: datetime) -> Mapping[str, FxRate]: ...
 

@@ -11,6 +11,7 @@ from dealdesk.domain import approvals, invoices, payments, signature
 from dealdesk.domain import events as e
 from dealdesk.domain.approvals import Answer
 from dealdesk.domain.deal import Deal, DealId
+from dealdesk.domain.directory import NOBODY, Directory
 from dealdesk.domain.fold import fold
 from dealdesk.domain.money import Money
 from dealdesk.domain.quote import Quote
@@ -38,7 +39,8 @@ THROUGH_THE_JOB = (
 class Story:
     """A deal, and everything that has happened to it so far."""
 
-    def __init__(self, deal_id: str = "d-1") -> None:
+    def __init__(self, deal_id: str = "d-1", directory: Directory = NOBODY) -> None:
+        self.directory = directory
         self.deal = Deal(DealId(deal_id))
         self.events: list[e.Event] = []
 
@@ -48,7 +50,7 @@ class Story:
         return self
 
     def quoted(self, quote: Quote, editor: str = OWNER) -> Story:
-        return self.then(judge(self.deal, quote, CLASSIC, {}, editor, NOW))
+        return self.then(judge(self.deal, quote, CLASSIC, {}, editor, self.directory, NOW))
 
     def signed_by_customer(self) -> Story:
         assert self.deal.envelope is not None
@@ -95,10 +97,11 @@ def decided(
     groups: frozenset[str] = IN_FINANCE,
     approve: bool = True,
     fingerprint: str | None = None,
+    directory: Directory = NOBODY,
 ) -> list[e.Event]:
     """Finance says yes to the terms as they are, unless the test says otherwise."""
     seen = fingerprint or deal.fingerprint or ""
-    return approvals.decide(deal, Answer(step, approve, seen, by, groups), NOW)
+    return approvals.decide(deal, Answer(step, approve, seen, by, groups), directory, NOW)
 
 
 def paid(deal: Deal, amount: Money | None = None, reference: str = "pi_1") -> list[e.Event]:
@@ -116,7 +119,7 @@ def posting(deal: Deal) -> list[e.Event]:
     """Finance approves the draft and the ledger takes it."""
     assert deal.invoice is not None
     invoice_id = deal.invoice.draft.invoice_id
-    happened = invoices.approve(deal, invoice_id, FINANCE, IN_FINANCE, NOW)
+    happened = invoices.approve(deal, invoice_id, FINANCE, IN_FINANCE, NOBODY, NOW)
     return happened + posted(fold(deal, happened, NOW))
 
 

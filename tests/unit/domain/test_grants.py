@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from dealdesk.domain.approvals import Answer, decide
 from dealdesk.domain.deal import Deal, DealId
+from dealdesk.domain.directory import NOBODY
 from dealdesk.domain.events import Condition
 from dealdesk.domain.fold import fold
 from dealdesk.domain.quote import Billing, Quote
@@ -28,7 +29,7 @@ GROUPS = {"finance": "grp-finance", "executive": "grp-executive"}
 
 def submitted(quote: Quote, deal: Deal | None = None, *, editor: str = "person-1", at: datetime = NOW) -> Deal:
     deal = deal or Deal(DealId("d-1"))
-    return fold(deal, judge(deal, quote, POLICY, {}, editor, at), at)
+    return fold(deal, judge(deal, quote, POLICY, {}, editor, NOBODY, at), at)
 
 
 def granted(deal: Deal, *steps: str, conditions: tuple[Condition, ...] = (), at: datetime = NOW) -> Deal:
@@ -41,7 +42,7 @@ def granted(deal: Deal, *steps: str, conditions: tuple[Condition, ...] = (), at:
             groups=frozenset({GROUPS[step]}),
             conditions=conditions,
         )
-        deal = fold(deal, decide(deal, answer, at), at)
+        deal = fold(deal, decide(deal, answer, NOBODY, at), at)
     return deal
 
 
@@ -114,7 +115,7 @@ def test_terms_that_cannot_be_called_better_ask_again(change: dict[str, Any]) ->
     before = approved("25")
     assert before.quote is not None
 
-    events = judge(before, replace(before.quote, **change), POLICY, {}, "person-1", NOW)
+    events = judge(before, replace(before.quote, **change), POLICY, {}, "person-1", NOBODY, NOW)
 
     assert fold(before, events, NOW).certificate is None
 

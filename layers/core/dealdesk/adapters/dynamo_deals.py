@@ -28,7 +28,7 @@ from dealdesk.adapters.claims import (
     text_of,
 )
 from dealdesk.domain.chain import Recorded, link
-from dealdesk.domain.deal import Deal, DealId, waits_for
+from dealdesk.domain.deal import Deal, DealId, look_again_at, waits_for
 from dealdesk.domain.events import Event, QuoteEvaluated
 from dealdesk.domain.fold import fold
 from dealdesk.edge import aws
@@ -66,9 +66,11 @@ class DynamoDeals:
         after = replace(folded, version=records[-1].sequence, last_hash=records[-1].hash)
         snapshot = self._snapshot(after, now)
         rows = [_event(record) for record in records]
+        look = [] if look_again_at(deal) == look_again_at(after) else [_round(after)]
         spare = _room_for_the_rest(after, events)
         require_room(f"deal {deal.id}", [snapshot, *rows], "split the quote or shorten its texts", "/lines", spare)
-        self._commit(self._claim(after, cause, now), snapshot, rows, seen_version=deal.version, cause=cause)
+        claim = self._claim(after, cause, now)
+        self._commit(claim, snapshot, rows, seen_version=deal.version, cause=cause, look=look)
         return after
 
     def history(self, deal_id: str, *, until: datetime | None = None) -> list[Recorded]:
@@ -118,14 +120,22 @@ class DynamoDeals:
         return claim_item(cause, after.id, after.version, now)
 
     def _commit(
-        self, claim: Item, snapshot: Item | None, events: list[Item], *, seen_version: int, cause: Cause
+        self,
+        claim: Item,
+        snapshot: Item | None,
+        events: list[Item],
+        *,
+        seen_version: int,
+        cause: Cause,
+        look: Sequence[Item] = (),
     ) -> None:
         writes: list[tuple[Item, Condition]] = [] if snapshot is None else [(snapshot, _unmoved(seen_version))]
         writes.extend((event, NEW) for event in events)
+        writes.extend((item, {}) for item in look)
         commit(self._dynamodb, self._table, claim, writes, cause, f"deal {claim['deal_id']['S']}")
 
     def _snapshot(self, deal: Deal, now: datetime) -> Item:
-        shard = zlib.crc32(deal.id.encode()) % SPREAD
+        shard = _shard(deal)
         waits = waits_for(deal)
         return new_item(
             pk=_deal_key(deal.id),
@@ -154,6 +164,21 @@ def _event(record: Recorded) -> Item:
         previous_hash=record.previous_hash,
         hash=record.hash,
     )
+
+
+def _round(deal: Deal) -> Item:
+    """When the open round needs a look; without a time the row leaves the index."""
+    at = look_again_at(deal)
+    return new_item(
+        pk=_deal_key(deal.id),
+        sk="ROUND",
+        due_key=f"ROUNDS#{_shard(deal)}" if at else None,
+        due_at=at.isoformat() if at else None,
+    )
+
+
+def _shard(deal: Deal) -> int:
+    return zlib.crc32(deal.id.encode()) % SPREAD
 
 
 def _unmoved(seen_version: int) -> Condition:

@@ -53,6 +53,9 @@ class DynamoPolicies:
         version = self.in_force(now)
         return _compiled(version.document, version.hash)
 
+    def binding(self, policy_id: str, version: int, now: datetime) -> Policy:
+        return self.current(now)
+
     def fx_rates(self, now: datetime) -> Mapping[str, FxRate]:
         return shipped_rates()
 

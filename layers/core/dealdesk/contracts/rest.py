@@ -113,6 +113,7 @@ class QuoteIn(Strict):
     term_months: Annotated[int, Field(strict=True, ge=1, le=600)]
     valid_until: date | None = None
     providers: ProvidersIn = ProvidersIn()
+    beneficiary_ids: Annotated[list[Id], Field(max_length=20)] = []
     lines: Annotated[list[LineIn], Field(min_length=1)]
 
     def to_quote(self, contact_id: str | None) -> Quote:
@@ -134,6 +135,7 @@ class QuoteIn(Strict):
                 new_logo=self.new_logo,
                 valid_until=self.valid_until,
                 providers=Providers(**self.providers.model_dump()),
+                beneficiary_ids=tuple(self.beneficiary_ids),
             )
         except InvalidQuote as error:
             raise Malformed(str(error), pointer=error.pointer) from error
@@ -197,12 +199,16 @@ class ConditionIn(Strict):
 
 
 class ApprovalIn(Strict):
-    """`conditions` become enforced limits: the deal is approved once its terms meet all of them."""
+    """`conditions` become enforced limits: the deal is approved once its terms meet all of them.
+
+    With a `round`, an answer to an earlier round counts as a stale click even when the terms came back the same.
+    """
 
     step: Id
     decision: Literal["approve", "approve_with_conditions", "reject"]
     conditions: Annotated[list[ConditionIn], Field(max_length=20)] = []
     fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    round: Annotated[int, Field(strict=True, ge=1)] | None = None
     comment: Note = ""
 
     def to_conditions(self) -> tuple[Condition, ...]:

@@ -125,7 +125,7 @@ class Decision:
     `route` and `required_steps` are empty when the quote is blocked: there is nobody to ask.
     `covered` are the steps that rules ask for and another required step answers: (step, covered by).
     `facts` are the figures that people saw, as texts; `fx` is the rate that was used, if any. `disclosure` is the
-    level of the policy that decided, so that a later policy reveals nothing of it.
+    level of the policy that decided, so that a later policy reveals nothing of it; for `valid_days` an approval holds.
     """
 
     policy_id: str
@@ -141,3 +141,4 @@ class Decision:
     counterfactual: Counterfactual
     covered: tuple[tuple[str, str], ...] = ()
     disclosure: Disclosure = Disclosure.EXACT
+    valid_days: int = 14

@@ -26,11 +26,18 @@ class CrmRecord:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class StepAsked:
-    """One approval step of a round: whom it asks."""
+    """One approval step of a round: whom it asks, and whom next.
+
+    `needs` is how many people must say yes, None for all of the group; `seats` is what that came to when it was asked.
+    """
 
     id: str
     label: str
     group: str
+    needs: int | None = 1
+    seats: int = 1
+    backups: tuple[str, ...] = ()
+    sla_hours: int = 24
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -73,7 +80,11 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Grant:
-    """One approver's yes: to which limits, within which scope, and on which conditions."""
+    """One approver's yes: to which limits, within which scope, and on which conditions.
+
+    `acting_for` are the people in whose place they decided, the one whose right it is last; `seats` is how many
+    people the step needed then.
+    """
 
     step: str
     by: str
@@ -82,6 +93,8 @@ class Grant:
     limits: tuple[Limit, ...]
     scope: Scope
     conditions: tuple[Condition, ...] = ()
+    acting_for: tuple[str, ...] = ()
+    seats: int = 1
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -212,11 +225,39 @@ class ApprovalGranted:
     limits: tuple[Limit, ...]
     scope: Scope
     conditions: tuple[Condition, ...] = ()
+    acting_for: tuple[str, ...] = ()
+    seats: int = 1
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ApprovalReminded:
+    """Half of the step's time has passed without an answer; `people` are those who can give it, where known."""
+
+    TYPE: ClassVar[str] = "approval.reminded"
+    round: int
+    step: str
+    people: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ApprovalEscalated:
+    """The step is open to more people: the next `rung` of its ladder, which is `group` or `people`.
+
+    Nobody is taken away, and silence approves nothing. With neither group nor people, an administrator has to act.
+    """
+
+    TYPE: ClassVar[str] = "approval.escalated"
+    round: int
+    step: str
+    rung: int
+    group: str | None
+    people: tuple[str, ...]
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ApprovalExpired:
-    """The approval ended before the contract went out; the quote can be submitted again."""
+    """The approval, or the wait for it, ended before the contract went out; the quote can be submitted again."""
 
     TYPE: ClassVar[str] = "approval.expired"
     expired_at: datetime
@@ -466,6 +507,8 @@ Event = (
     | ApprovalAnswered
     | ApprovalGranted
     | ApprovalRejected
+    | ApprovalReminded
+    | ApprovalEscalated
     | ApprovalExpired
     | DealApproved
     | DealRecalled

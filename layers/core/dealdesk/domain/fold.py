@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import assert_never
 
 from dealdesk.domain import events as e
-from dealdesk.domain.deal import Deal, Envelope, Intent, Invoice, Payment, Round
+from dealdesk.domain.deal import Deal, Envelope, Escalation, Intent, Invoice, Payment, Round
 from dealdesk.domain.stages import Effect, EnvelopeStatus, InvoiceStatus, PaymentStatus, Stage
 
 CRM = "crm"
@@ -38,6 +38,8 @@ def apply(deal: Deal, event: e.Event, at: datetime) -> Deal:
             | e.ApprovalAnswered()
             | e.ApprovalGranted()
             | e.ApprovalRejected()
+            | e.ApprovalReminded()
+            | e.ApprovalEscalated()
             | e.ApprovalExpired()
             | e.DealApproved()
             | e.DealRecalled()
@@ -132,6 +134,8 @@ def _about_approval(
     | e.ApprovalAnswered
     | e.ApprovalGranted
     | e.ApprovalRejected
+    | e.ApprovalReminded
+    | e.ApprovalEscalated
     | e.ApprovalExpired
     | e.DealApproved
     | e.DealRecalled,
@@ -142,12 +146,18 @@ def _about_approval(
             asked = Round(event.round, event.fingerprint, event.stages, asked_at=at, grants=event.carried)
             return replace(deal, stage=Stage.PENDING_APPROVAL, round=asked)
         case e.ApprovalGranted() if deal.round:
-            grant = e.Grant(event.step, event.by, at, event.comment, event.limits, event.scope, event.conditions)
-            return replace(deal, round=replace(deal.round, grants=(*deal.round.grants, grant)))
+            return replace(deal, round=replace(deal.round, grants=(*deal.round.grants, _grant(event, at))))
         case e.ApprovalRejected() if deal.round:
-            return replace(deal, stage=Stage.REJECTED, round=replace(deal.round, closed=True))
+            ended = replace(deal.round, closed=True, rejected=event.step)
+            return replace(deal, stage=Stage.REJECTED, round=ended)
+        case e.ApprovalReminded() if deal.round:
+            return replace(deal, round=replace(deal.round, reminded=(*deal.round.reminded, event.step)))
+        case e.ApprovalEscalated() if deal.round:
+            escalations = (*deal.round.escalations, Escalation(event.step, event.rung, event.people))
+            return replace(deal, round=replace(deal.round, escalations=escalations))
         case e.ApprovalExpired():
-            return replace(deal, stage=Stage.EXPIRED, certificate=None, intents=_unsent(deal))
+            closed = replace(deal.round, closed=True) if deal.round else None
+            return replace(deal, stage=Stage.EXPIRED, round=closed, certificate=None, intents=_unsent(deal))
         case e.DealApproved():
             closed = replace(deal.round, closed=True) if deal.round else None
             return replace(deal, stage=Stage.APPROVED, round=closed, certificate=event.certificate)
@@ -156,6 +166,20 @@ def _about_approval(
             return replace(deal, stage=Stage.RECALLED, round=closed, certificate=None, intents=_unsent(deal))
         case _:
             return deal
+
+
+def _grant(event: e.ApprovalGranted, at: datetime) -> e.Grant:
+    return e.Grant(
+        step=event.step,
+        by=event.by,
+        at=at,
+        comment=event.comment,
+        limits=event.limits,
+        scope=event.scope,
+        conditions=event.conditions,
+        acting_for=event.acting_for,
+        seats=event.seats,
+    )
 
 
 def _about_signature(

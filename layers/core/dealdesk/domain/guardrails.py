@@ -62,6 +62,7 @@ def evaluate(quote: Quote, policy: Policy, fx: Mapping[str, FxRate]) -> Decision
         counterfactual=find_counterfactual(terms, verdict, policy, rate),
         covered=policy.covered(verdict.steps),
         disclosure=policy.disclosure,
+        valid_days=policy.valid_days,
     )
 
 

@@ -10,12 +10,14 @@ from datetime import date, datetime
 from dealdesk.domain import events as e
 from dealdesk.domain.certificate import gate
 from dealdesk.domain.deal import Deal, Invoice
+from dealdesk.domain.directory import Directory
+from dealdesk.domain.entitlement import authority_of
 from dealdesk.domain.fold import fold
 from dealdesk.domain.quote import Line
 from dealdesk.domain.stages import InvoiceStatus, PaymentStatus, Stage
-from dealdesk.errors import ApproverConflicted, ApproverNotEntitled, CertificateInvalid, NotFound, WrongStage
+from dealdesk.errors import ApproverConflicted, CertificateInvalid, NotFound, WrongStage
 
-FINANCE = "grp-finance"
+INVOICE = e.StepAsked("invoice", "Invoice approval", "grp-finance")
 DESK = "system:desk"
 
 
@@ -41,27 +43,31 @@ def draft(deal: Deal, now: datetime, ledger: str | None = None, by: str = DESK) 
     return [e.InvoiceStaged(_draft(deal, ledger), by)]
 
 
-def approve(deal: Deal, invoice_id: str, by: str, groups: frozenset[str], now: datetime) -> list[e.Event]:
+def approve(
+    deal: Deal, invoice_id: str, by: str, groups: frozenset[str], directory: Directory, now: datetime
+) -> list[e.Event]:
     """Finance says yes to the draft; the intent to post follows at once.
 
     Raises `ApproverNotEntitled`, `ApproverConflicted`, `WrongStage`, `CertificateInvalid`.
     """
     invoice = find(deal, invoice_id)
-    _may_decide(deal, by, groups)
+    _may_decide(deal, by, groups, directory, now)
     if invoice.status in (InvoiceStatus.APPROVED, InvoiceStatus.POSTED):
         return []
     if invoice.status is not InvoiceStatus.DRAFT:
         raise WrongStage(f"invoice {invoice_id} is {invoice.status}; only a draft can be approved")
-    if by == invoice.staged_by:
+    if directory.identity(by) == directory.identity(invoice.staged_by):
         raise ApproverConflicted(f"{by} staged invoice {invoice_id}; somebody else must approve it")
     gate(deal, "posting", now, signed=True)
     approved: list[e.Event] = [e.InvoiceApproved(invoice_id, invoice.draft.digest, by)]
     return approved + post(fold(deal, approved, now), invoice_id)
 
 
-def reject(deal: Deal, invoice_id: str, by: str, groups: frozenset[str], reason: str) -> list[e.Event]:
+def reject(
+    deal: Deal, invoice_id: str, by: str, groups: frozenset[str], reason: str, directory: Directory, now: datetime
+) -> list[e.Event]:
     invoice = find(deal, invoice_id)
-    _may_decide(deal, by, groups)
+    _may_decide(deal, by, groups, directory, now)
     if invoice.status is InvoiceStatus.REJECTED:
         return []
     if invoice.status is not InvoiceStatus.DRAFT:
@@ -104,11 +110,8 @@ def find(deal: Deal, invoice_id: str) -> Invoice:
     raise NotFound(f"deal {deal.id} has no invoice {invoice_id}")
 
 
-def _may_decide(deal: Deal, by: str, groups: frozenset[str]) -> None:
-    if FINANCE not in groups:
-        raise ApproverNotEntitled(f"{by} is not in {FINANCE}, which decides on invoices")
-    if by in deal.editors:
-        raise ApproverConflicted(f"{by} owns or edited deal {deal.id} and cannot decide on its invoice")
+def _may_decide(deal: Deal, by: str, groups: frozenset[str], directory: Directory, now: datetime) -> None:
+    authority_of(deal, INVOICE, by, groups, directory, now)
 
 
 def _draft(deal: Deal, ledger: str | None) -> e.InvoiceDraft:

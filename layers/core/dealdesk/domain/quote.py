@@ -116,7 +116,10 @@ class Providers:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """An offer as the guardrails judge it; InvalidQuote when a field is wrong."""
+    """An offer as the guardrails judge it; InvalidQuote when a field is wrong.
+
+    `beneficiary_ids` are the people whom the deal pays a commission: they have an interest in it, as its owner has.
+    """
 
     name: str
     owner_id: str
@@ -133,6 +136,7 @@ class Quote:
     new_logo: bool | None = None
     valid_until: date | None = None
     providers: Providers = Providers()
+    beneficiary_ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_header(self)
@@ -181,6 +185,8 @@ def _check_header(quote: Quote) -> None:
         isinstance(quote.valid_until, datetime) or not isinstance(quote.valid_until, date)
     ):
         raise InvalidQuote("/valid_until", "must be a date without a time, like 2027-01-31")
+    for index, person in enumerate(quote.beneficiary_ids):
+        _text(f"/beneficiary_ids/{index}", person, 128)
     for role in ("signature", "payment", "ledger"):
         _text(f"/providers/{role}", getattr(quote.providers, role), 64)
 
