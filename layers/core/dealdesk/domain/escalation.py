@@ -73,23 +73,23 @@ def _chase_step(deal: Deal, step: e.StepAsked, directory: Directory, now: dateti
     late = _business_seconds(people, directory, opened, now) / (step.sla_hours * HOUR)
     reached = live.escalated(step.id)
     if not can_be_answered(deal, step, directory, now):
-        return _climb(deal, step, directory, reached, len(ladder(step, directory)), NOBODY_LEFT)
+        return _climb(deal, step, directory, len(ladder(step, directory)), NOBODY_LEFT, now)
     if late >= 1 + reached:
-        return _climb(deal, step, directory, reached, reached + 1, TOOK_TOO_LONG)
+        return _climb(deal, step, directory, reached + 1, TOOK_TOO_LONG, now)
     if late >= 0.5 and step.id not in live.reminded:
         return [e.ApprovalReminded(live.number, step.id, people)]
     return []
 
 
-def _climb(deal: Deal, step: e.StepAsked, directory: Directory, reached: int, rung: int, reason: str) -> list[e.Event]:
-    """One rung up, or word to an administrator when there is none; nothing when that was said before."""
+def _climb(deal: Deal, step: e.StepAsked, directory: Directory, rung: int, reason: str, now: datetime) -> list[e.Event]:
+    """Up to this rung, or word to an administrator when there is none; nothing when that was said before."""
     assert deal.round is not None
-    rungs = ladder(step, directory)
+    rungs, reached = ladder(step, directory), deal.round.escalated(step.id)
     if rung <= reached or reached >= len(rungs):
         return []
-    above = rungs[rung] if rung < len(rungs) else None
-    people = tuple(member.person_id for member in above.people) if above else ()
-    group = above.group if above else None
+    above = rungs[rung : rung + 1]
+    people = who_can(deal, above, directory, now)
+    group = above[0].group if above else None
     return [e.ApprovalEscalated(deal.round.number, step.id, rung, group, people, reason)]
 
 

@@ -153,7 +153,8 @@ def _about_approval(
         case e.ApprovalReminded() if deal.round:
             return replace(deal, round=replace(deal.round, reminded=(*deal.round.reminded, event.step)))
         case e.ApprovalEscalated() if deal.round:
-            escalations = (*deal.round.escalations, Escalation(event.step, event.rung, event.people))
+            named = () if event.group else event.people  # of a group, the directory says who is in it
+            escalations = (*deal.round.escalations, Escalation(event.step, event.rung, named))
             return replace(deal, round=replace(deal.round, escalations=escalations))
         case e.ApprovalExpired():
             closed = replace(deal.round, closed=True) if deal.round else None
