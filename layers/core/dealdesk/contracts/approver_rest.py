@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from dealdesk.contracts.rest import Id, Note, Strict
 from dealdesk.domain.calendar import BusinessCalendar
@@ -129,9 +129,11 @@ class DirectoryOut(BaseModel):
 
 
 class DelegationOut(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)
+
     id: str
-    giver: Annotated[str, Field(serialization_alias="from")]
-    taker: Annotated[str, Field(serialization_alias="to")]
+    giver: Annotated[str, Field(alias="from")]
+    taker: Annotated[str, Field(alias="to")]
     begins_at: datetime
     ends_at: datetime
     groups: list[str]

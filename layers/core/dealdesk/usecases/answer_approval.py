@@ -49,5 +49,5 @@ def _events_of(deal: Deal, answer: CrmAnswer, directory: Directory, now: datetim
 
 def _round_of(approval_key: str) -> int | None:
     """The round that the approver's button belongs to: `{deal}:{round}:{step}`."""
-    number = approval_key.split(":")[-2] if approval_key.count(":") >= 2 else ""
+    number = approval_key.partition(":")[2].partition(":")[0]
     return int(number) if number.isdigit() else None

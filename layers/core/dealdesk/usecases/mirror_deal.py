@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dealdesk.domain.counterfactual import what_would_pass
-from dealdesk.domain.deal import Deal
+from dealdesk.domain.deal import Deal, Round
+from dealdesk.domain.events import StepAsked
 from dealdesk.domain.grants import unmet
 from dealdesk.domain.money import Money, format_money
 from dealdesk.domain.stages import InvoiceStatus, Stage
@@ -64,28 +65,11 @@ def _waiting_for(deal: Deal) -> str:
 
 
 def _approvals(deal: Deal) -> list[dict[str, object]]:
-    """One record for each step that was asked; the approver's button stands on it."""
+    """One record for each answer that is asked for; the approver's button stands on it."""
     records: list[dict[str, object]] = []
     if deal.round:
-        granted = {grant.step for grant in deal.round.grants}
-        for stage in deal.round.stages:
-            for step in stage.steps:
-                if step.id in granted:
-                    status = "Approved"
-                elif deal.round.closed:
-                    status = "Closed"
-                else:
-                    status = "Pending" if step.id in deal.round.open_steps else "Waiting"
-                records.append(
-                    {
-                        "key": f"{deal.id}:{deal.round.number}:{step.id}",
-                        "step": step.id,
-                        "label": step.label,
-                        "fingerprint": deal.round.fingerprint,
-                        "status": status,
-                        "summary": _summary(deal),
-                    }
-                )
+        for step in deal.round.steps.values():
+            records += [_seat(deal, deal.round, step, seat) for seat in range(1, step.seats + 1)]
     for invoice in deal.invoices:
         draft = invoice.draft
         total = format_money(Money(draft.total_minor, draft.currency))
@@ -100,6 +84,25 @@ def _approvals(deal: Deal) -> list[dict[str, object]]:
             }
         )
     return records
+
+
+def _seat(deal: Deal, asked: Round, step: StepAsked, seat: int) -> dict[str, object]:
+    """A step that needs several people has a record for each of them."""
+    given = sum(grant.step == step.id for grant in asked.grants)
+    if seat <= given or asked.is_granted(step.id):
+        status = "Approved"
+    elif asked.closed:
+        status = "Closed"
+    else:
+        status = "Pending" if step.id in asked.open_steps else "Waiting"
+    return {
+        "key": f"{deal.id}:{asked.number}:{step.id}" + (f":{seat}" if seat > 1 else ""),
+        "step": step.id,
+        "label": step.label,
+        "fingerprint": asked.fingerprint,
+        "status": status,
+        "summary": _summary(deal),
+    }
 
 
 def _summary(deal: Deal) -> str:
