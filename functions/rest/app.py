@@ -20,6 +20,7 @@ from desk import (
     deals,
     index,
     invoice_links,
+    lies_inside,
     open_invoice,
     people,
     policies,
@@ -77,6 +78,7 @@ def create_deal(body: rest.QuoteIn, key: Key = None) -> Response[rest.DealOut]:
     contact = contact_of(deal_id, body.contact)
     quote = body.to_quote(contact.id if contact else None)
     crm, directory = ask.crm_record(body.crm), approvers().directory()
+    original = ask.who.sees(deals().load(body.copied_from)) if body.copied_from else None
 
     def decide(deal: Any, now: Any) -> Any:
         received = [] if deal.version else [QuoteReceived(crm, now, ask.who.person_id)]
@@ -88,7 +90,8 @@ def create_deal(body: rest.QuoteIn, key: Key = None) -> Response[rest.DealOut]:
         return [*received, *judged]
 
     deal = ask.change(deal_id, decide, or_new=True)
-    return as_response(HTTPStatus.CREATED, views.deal_view(deal, invoice_links(app)))
+    inside = original.id if original and lies_inside(deal, original) else None
+    return as_response(HTTPStatus.CREATED, views.deal_view(deal, invoice_links(app), inside))
 
 
 @app.get("/deals/<deal_id>", summary="A deal, as it is or as it was")

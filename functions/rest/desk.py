@@ -24,7 +24,7 @@ from dealdesk.adapters.dynamo_people import DynamoPeople
 from dealdesk.adapters.dynamo_policies import DynamoPolicies
 from dealdesk.contracts import rest
 from dealdesk.contracts.salesforce_ids import deal_id_of, long_id
-from dealdesk.domain import invoices
+from dealdesk.domain import grants, invoices
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.events import CrmRecord, Event
 from dealdesk.domain.stages import PaymentStatus
@@ -143,6 +143,14 @@ class Ask:
             return self.who.sees(deals().as_of(before.deal_id, version=before.version))
         telemetry.said("request carried out", deal_id=deal_id, cause=str(self.cause), stage=deal.stage.value)
         return deal
+
+
+def lies_inside(copy: Deal, original: Deal) -> bool:
+    """Whether a copied deal stays inside what was granted to the original, by the policy that holds now."""
+    if copy.decision is None or copy.quote is None:
+        return False
+    now = clock.now()
+    return grants.lies_inside(copy.decision, copy.quote, original, policies().current(now), policies().fx_rates(now))
 
 
 def contact_of(deal_id: str, contact: rest.ContactIn | None) -> Person | None:

@@ -114,6 +114,7 @@ class QuoteIn(Strict):
     valid_until: date | None = None
     providers: ProvidersIn = ProvidersIn()
     beneficiary_ids: Annotated[list[Id], Field(max_length=20)] = []
+    copied_from: Annotated[Id | None, Field(description="The deal that this one is a copy of, for information")] = None
     lines: Annotated[list[LineIn], Field(min_length=1)]
 
     def to_quote(self, contact_id: str | None) -> Quote:
@@ -298,6 +299,7 @@ class DealOut(BaseModel):
     decision: dict[str, Any] | None
     open_steps: list[str]
     unmet_conditions: list[str]
+    inside_approval_of: str | None = None
     envelope: dict[str, Any] | None
     payments: list[PaymentOut]
     invoices: list[InvoiceOut]

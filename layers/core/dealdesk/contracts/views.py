@@ -21,7 +21,7 @@ def record_fields(record: Recorded) -> dict[str, Any]:
     return {"id": record.id, **fields, **chain, "data": json.loads(record.data)}
 
 
-def deal_view(deal: Deal, preview: Preview) -> dict[str, Any]:
+def deal_view(deal: Deal, preview: Preview, inside_approval_of: str | None = None) -> dict[str, Any]:
     envelope = deal.envelope
     return rest.DealOut(
         deal_id=deal.id,
@@ -34,6 +34,7 @@ def deal_view(deal: Deal, preview: Preview) -> dict[str, Any]:
         decision=to_json(deal.decision) if deal.decision else None,
         open_steps=list(deal.round.open_steps) if deal.round else [],
         unmet_conditions=list(unmet(deal.round.grants, deal.decision)) if deal.round and deal.decision else [],
+        inside_approval_of=inside_approval_of,
         envelope={"id": envelope.id, "status": envelope.status.value, "reason": envelope.reason} if envelope else None,
         payments=[_payment(deal, payment) for payment in deal.payments],
         invoices=[_invoice(deal, invoice, preview) for invoice in deal.invoices],

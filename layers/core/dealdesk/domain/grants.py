@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
+from dealdesk.domain.deal import Deal
 from dealdesk.domain.decision import Decision, FxRate, Outcome, Violation
 from dealdesk.domain.events import Condition, Grant, Limit, Scope
 from dealdesk.domain.guardrails import evaluate
@@ -52,6 +53,20 @@ def _asked_of(step: str, decision: Decision) -> list[Violation]:
     """What the approver of the step is asked to accept, also for the steps that this one covers."""
     steps = {step, *(covered for covered, by in decision.covered if by == step)}
     return [violation for violation in decision.violations if violation.step in steps]
+
+
+def lies_inside(copy: Decision, quote: Quote, original: Deal, policy: Policy, fx: Mapping[str, FxRate]) -> bool:
+    """Whether everybody who would be asked about a copied quote has granted the original no better terms.
+
+    Information only: a copy has no certificate, and is asked about like any other quote.
+    """
+    if original.certificate is None or original.quote is None or copy.outcome is not Outcome.NEEDS_APPROVAL:
+        return False
+    grants = original.certificate.grants
+    return all(
+        any(grant.step == step and survives(grant, original.quote, quote, copy, policy, fx) for grant in grants)
+        for step in copy.required_steps
+    )
 
 
 def unmet(grants: tuple[Grant, ...], decision: Decision) -> tuple[str, ...]:
