@@ -71,7 +71,7 @@ class _Search:
         for breaches in _grouped(self._before.breaches):
             for move in moves_for(breaches[0], breaches, self._terms, self._policy, self._rate):
                 verdict = self._try((move,))
-                if verdict is not None and _better(verdict, self._before):
+                if verdict is not None and self._better(verdict):
                     found[move] = verdict
         pairs = list(found.items())
         kept = [pair for pair in pairs if not any(self._makes_needless(other, pair) for other in pairs)]
@@ -86,7 +86,7 @@ class _Search:
                 break
             moves = further
         best = self._seen[moves][1]
-        if not _better(best, self._before) or not self._is_steady(moves, best):
+        if not self._better(best) or not self._is_steady(moves, best):
             return None
         for move in moves:
             fewer = tuple(other for other in moves if other != move)
@@ -137,6 +137,13 @@ class _Search:
             terms = apply_moves(self._terms, moves, self._policy.currency, self._rate)
             self._seen[moves] = (terms, judge(terms, self._policy, self._rate))
         return self._seen[moves][1]
+
+    def _better(self, after: Verdict) -> bool:
+        """A milder outcome, or the same one with fewer people to ask and nobody new."""
+        before, asked = self._before, self._policy.asked
+        if after.outcome is before.outcome:
+            return after.steps < before.steps and asked(after.steps) != asked(before.steps)
+        return after.outcome.severity < before.outcome.severity
 
     def _makes_needless(self, other: tuple[Move, Verdict], pair: tuple[Move, Verdict]) -> bool:
         """Whether the other reaches as much on the same lever with a smaller change."""
@@ -196,13 +203,6 @@ def _keys(verdict: Verdict) -> frozenset[tuple[str, int | None]]:
 
 def _rank(verdict: Verdict) -> _Rank:
     return verdict.outcome.severity, len(verdict.steps)
-
-
-def _better(after: Verdict, before: Verdict) -> bool:
-    """A milder outcome, or the same one with fewer people to ask and nobody new."""
-    if after.outcome is before.outcome:
-        return after.steps < before.steps
-    return after.outcome.severity < before.outcome.severity
 
 
 def _phrase(change: Change, total_discount: str) -> str:

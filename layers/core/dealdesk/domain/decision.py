@@ -24,6 +24,14 @@ class Outcome(StrEnum):
 _SEVERITY = {Outcome.AUTO_APPROVE: 0, Outcome.NEEDS_APPROVAL: 1, Outcome.BLOCKED: 2}
 
 
+class Disclosure(StrEnum):
+    """How much of a decision a rep may see: limits as they are, in bands, or none at all."""
+
+    EXACT = "exact"
+    BANDED = "banded"
+    OFF = "off"
+
+
 @dataclass(frozen=True, slots=True)
 class FxRate:
     """A dated rate: how many units of the policy's currency one unit of `currency` is worth."""
@@ -115,7 +123,9 @@ class Decision:
     """The verdict of one policy version on one fingerprint of a quote.
 
     `route` and `required_steps` are empty when the quote is blocked: there is nobody to ask.
-    `facts` are the figures that people saw, as texts; `fx` is the rate that was used, if any.
+    `covered` are the steps that rules ask for and another required step answers: (step, covered by).
+    `facts` are the figures that people saw, as texts; `fx` is the rate that was used, if any. `disclosure` is the
+    level of the policy that decided, so that a later policy reveals nothing of it.
     """
 
     policy_id: str
@@ -129,3 +139,5 @@ class Decision:
     fx: FxRate | None
     fingerprint: str
     counterfactual: Counterfactual
+    covered: tuple[tuple[str, str], ...] = ()
+    disclosure: Disclosure = Disclosure.EXACT

@@ -27,7 +27,7 @@ INCOMPARABLE = ("customer", "currency", "risk", "segment", "region", "new_logo")
 
 def limits_of(decision: Decision, step: str) -> tuple[Limit, ...]:
     """The limits that the approver of `step` accepts by granting the terms as they are."""
-    return tuple(_limit(violation) for violation in decision.violations if violation.step == step)
+    return tuple(_limit(violation) for violation in _asked_of(step, decision))
 
 
 def scope_of(quote: Quote) -> Scope:
@@ -39,13 +39,19 @@ def survives(
     grant: Grant, before: Quote, after: Quote, decision: Decision, policy: Policy, fx: Mapping[str, FxRate]
 ) -> bool:
     """Whether a grant that covered `before` still covers `after`, which was judged as `decision`."""
-    asked = [violation for violation in decision.violations if violation.step == grant.step]
+    asked = _asked_of(grant.step, decision)
     return (
         _comparable(before, after)
         and after.list_total.amount_minor <= grant.scope.list_total_minor
         and _knows_every_item(grant.scope, after, policy, fx)
         and all(_within(violation, grant.limits) for violation in asked)
     )
+
+
+def _asked_of(step: str, decision: Decision) -> list[Violation]:
+    """What the approver of the step is asked to accept, also for the steps that this one covers."""
+    steps = {step, *(covered for covered, by in decision.covered if by == step)}
+    return [violation for violation in decision.violations if violation.step in steps]
 
 
 def unmet(grants: tuple[Grant, ...], decision: Decision) -> tuple[str, ...]:

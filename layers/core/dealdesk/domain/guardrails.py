@@ -60,6 +60,8 @@ def evaluate(quote: Quote, policy: Policy, fx: Mapping[str, FxRate]) -> Decision
         fx=rate,
         fingerprint=fingerprint(quote),
         counterfactual=find_counterfactual(terms, verdict, policy, rate),
+        covered=policy.covered(verdict.steps),
+        disclosure=policy.disclosure,
     )
 
 
@@ -75,6 +77,7 @@ def to_json(decision: Decision) -> dict[str, object]:
         "outcome": decision.outcome.value,
         "route": [{"mode": stage.mode, "steps": list(stage.steps)} for stage in decision.route],
         "required_steps": list(decision.required_steps),
+        "covered": [{"step": step, "covered_by": by} for step, by in decision.covered],
         "violations": [_violation(violation) for violation in decision.violations],
         "counterfactual": _counterfactual(decision.counterfactual),
         "facts": dict(decision.facts),
