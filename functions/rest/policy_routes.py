@@ -119,6 +119,7 @@ def publish(policy_id: str, body: rest.PublishIn | None = None, key: Key = None)
             comment=asked.comment,
             effective_from=asked.effective_from,
             effective_to=asked.effective_to,
+            in_flight=rest.in_flight_of(asked.in_flight),
         )
 
     return _changed(ask, "policy published", publish_it, HTTPStatus.OK)
@@ -129,9 +130,15 @@ def roll_back(policy_id: str, body: rest.RollbackIn, key: Key = None) -> Respons
     ask = Ask(router, body, key, EDITS_POLICIES)
 
     def roll_it_back(now: datetime) -> PolicyVersion:
-        who = ask.who.person_id
         return roll_back_policy(
-            policies(), policy_id, body.version, by=who, cause=ask.cause, now=now, comment=body.comment
+            policies(),
+            policy_id,
+            body.version,
+            by=ask.who.person_id,
+            cause=ask.cause,
+            now=now,
+            comment=body.comment,
+            in_flight=rest.in_flight_of(body.in_flight),
         )
 
     return _changed(ask, "policy rolled back", roll_it_back, HTTPStatus.OK)

@@ -14,7 +14,7 @@ import pytest
 
 from dealdesk.adapters.dynamo_policies import DynamoPolicies
 from dealdesk.domain.policy_book import publish
-from dealdesk.domain.policy_version import PolicyStatus, PolicyVersion
+from dealdesk.domain.policy_version import InFlight, PolicyStatus, PolicyVersion, Treatment
 from dealdesk.errors import AlreadyHandled, CauseReused, PolicyUnknown, TooLarge, VersionMoved
 from dealdesk.ports import Cause
 from dealdesk.usecases.draft_policy import draft_policy, edit_policy
@@ -123,6 +123,55 @@ def test_pitfall_23_effective_dates_are_honoured_across_policies(policies: Dynam
     found = [deciding(policies, NOW + hours * HOUR) for hours in range(6)]
 
     assert found == [("base", 1), ("promo", 1), ("promo", 2), ("promo", 3), ("promo", 3), ("base", 1)]
+
+
+# -- deals in flight
+
+AT_ONCE = InFlight(Treatment.RE_EVALUATE)
+
+
+def bound(policies: DynamoPolicies, policy_id: str, version: int, now: datetime) -> tuple[str, int]:
+    policy = policies.binding(policy_id, version, now)
+    return policy.policy_id, policy.version
+
+
+def test_a_deal_in_flight_follows_the_version_that_decided_it_while_it_is_spared(policies: DynamoPolicies) -> None:
+    for number, choice in enumerate((AT_ONCE, None, AT_ONCE)):
+        drafted(policies, f"{number + 1}0.00", key=f"d{number}")
+        put_in_force(policies, key=f"p{number}", now=NOW + number * 24 * HOUR, in_flight=choice)
+
+    found = [bound(policies, "p", 1, NOW + days * 24 * HOUR) for days in range(3)]
+
+    assert found == [("p", 1), ("p", 1), ("p", 3)]
+    assert policies.binding("p", 1, NOW).hash == policies.versions("p")[0].hash
+    assert policies.versions("p")[0].in_flight == AT_ONCE
+
+
+def test_a_deal_of_the_shipped_policy_is_spared_by_the_first_own_one(policies: DynamoPolicies) -> None:
+    drafted(policies)
+    put_in_force(policies)
+
+    found = [bound(policies, SHIPPED, 1, NOW + days * 24 * HOUR) for days in (0, 30)]
+
+    assert found == [(SHIPPED, 1), ("p", 1)]
+
+
+def test_a_deal_of_a_version_that_has_ended_follows_the_older_one_that_decides_again(policies: DynamoPolicies) -> None:
+    drafted(policies, policy_id="base", key="d1")
+    put_in_force(policies, "base", key="p1")
+    drafted(policies, policy_id="promo", key="d2")
+    put_in_force(policies, "promo", "p2", now=NOW + HOUR, effective_to=NOW + 5 * HOUR)
+
+    assert bound(policies, "promo", 1, NOW + 4 * HOUR) == ("promo", 1)
+    assert bound(policies, "promo", 1, NOW + 5 * HOUR) == ("base", 1)
+
+
+def test_a_version_that_never_decided_binds_nothing(policies: DynamoPolicies) -> None:
+    drafted(policies)
+
+    for policy_id, version in (("p", 1), ("nothing", 1), (SHIPPED, 2)):
+        with pytest.raises(PolicyUnknown):
+            policies.binding(policy_id, version, NOW)
 
 
 # -- what is kept

@@ -198,6 +198,48 @@ def test_pitfall_23_a_policy_decides_from_the_day_that_its_publisher_named(desk:
     assert decision(desk, a_quote())["policy"]["id"] == name
 
 
+# -- deals in flight
+
+
+def test_the_publisher_chooses_what_happens_to_deals_in_flight_and_the_version_shows_it(desk: World) -> None:
+    name = a_name()
+    drafted(desk, name)
+    first = published(desk, name, in_flight={"mode": "grandfather", "until": "2099-12-31"})
+    edited(desk, name, 1, document=a_policy("15.00"))
+    second = published(desk, name, in_flight={"mode": "re_evaluate"})
+    third = desk.rest("POST", f"/policies/{name}/rollback", {"version": 1}, **BEN)[1]
+
+    shown = desk.rest("GET", f"/policies/{name}/versions", **REP)[1]["versions"]
+
+    assert first["in_flight"] == {"mode": "grandfather", "until": "2099-12-31"}
+    assert second["in_flight"] == {"mode": "re_evaluate", "until": None}
+    assert third["in_flight"]["mode"] == "grandfather"
+    assert third["in_flight"]["until"] > third["effective_from"][:10]
+    assert [version["in_flight"] for version in shown] == [v["in_flight"] for v in (first, second, third)]
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"mode": "ignore"},
+        {"mode": "re_evaluate", "until": "2099-12-31"},
+        {"mode": "grandfather", "until": "soon"},
+        {"mode": "grandfather", "until": "2020-01-01"},
+        {},
+        "re_evaluate",
+    ],
+)
+def test_a_choice_for_deals_in_flight_that_means_nothing_is_refused(desk: World, choice: Any) -> None:
+    name = a_name()
+    drafted(desk, name)
+
+    problem = is_refused(
+        desk.rest("POST", f"/policies/{name}/publish", {"in_flight": choice}, **BEN), 422, "Cannot be read"
+    )
+
+    assert problem["errors"][0]["pointer"].startswith("/in_flight")
+
+
 # -- rolling back
 
 

@@ -118,6 +118,12 @@ class People(Protocol):
 class Policies(Protocol):
     def current(self, now: datetime) -> Policy: ...
 
+    def binding(self, policy_id: str, version: int, now: datetime) -> Policy:
+        """The policy that a deal follows now which this version decided: that one, while what was published since
+        spares deals in flight, or the one in force. Raises `PolicyUnknown` for a version that never decided.
+        """
+        ...
+
     def fx_rates(self, now: datetime) -> Mapping[str, FxRate]: ...
 
 

@@ -30,8 +30,9 @@ from dealdesk.adapters.claims import (
 )
 from dealdesk.domain.decision import FxRate
 from dealdesk.domain.policy import Policy, parse_policy
-from dealdesk.domain.policy_version import PolicyLine, PolicyStatus, PolicyVersion, in_force
+from dealdesk.domain.policy_version import PolicyLine, PolicyStatus, PolicyVersion, binding, in_force
 from dealdesk.edge import aws
+from dealdesk.errors import PolicyUnknown
 from dealdesk.policies import shipped_rates, shipped_version
 from dealdesk.ports import Cause
 
@@ -53,6 +54,14 @@ class DynamoPolicies:
         version = self.in_force(now)
         return _compiled(version.document, version.hash)
 
+    def binding(self, policy_id: str, version: int, now: datetime) -> Policy:
+        published = self._back_to(policy_id, version)
+        decided = next((found for found in published if _is(found, policy_id, version)), None)
+        if decided is None:
+            raise PolicyUnknown(f"{policy_id} has no version {version} that decided")
+        found = binding(published, decided, now)
+        return _compiled(found.document, found.hash)
+
     def fx_rates(self, now: datetime) -> Mapping[str, FxRate]:
         return shipped_rates()
 
@@ -65,6 +74,18 @@ class DynamoPolicies:
             if version.effective_to is None:  # nothing that began before it can decide
                 break
         return in_force(begun, now) or shipped_version()
+
+    def _back_to(self, policy_id: str, number: int) -> list[PolicyVersion]:
+        """What was published, newest first, back to where nothing older can bind the deals of this version."""
+        found: list[PolicyVersion] = []
+        reached = False
+        for item in self._query(POLICIES, "FROM#", newest_first=True):
+            version = codec.parse(item["body"]["S"], PolicyVersion)
+            found.append(version)
+            reached = reached or _is(version, policy_id, number)
+            if reached and version.effective_to is None:
+                return found
+        return [*found, shipped_version()]
 
     def versions(self, policy_id: str, cause: Cause | None = None) -> list[PolicyVersion]:
         if cause is not None and (claim := self._get(*claim_key(cause))):
@@ -164,6 +185,10 @@ def _first_line(policy_id: str) -> PolicyLine | None:
     """The line of a policy that nobody has changed yet."""
     shipped = shipped_version()
     return _line(shipped, None, shipped.created_at) if policy_id == shipped.policy_id else None
+
+
+def _is(version: PolicyVersion, policy_id: str, number: int) -> bool:
+    return (version.policy_id, version.number) == (policy_id, number)
 
 
 def _publication(version: PolicyVersion) -> str:
