@@ -15,6 +15,9 @@ from desk import Ask, caller, policies, version_seen
 from replies import as_response
 
 from dealdesk.contracts import policy_rest as rest
+from dealdesk.contracts.rest import EventOut
+from dealdesk.contracts.views import record_fields
+from dealdesk.domain.chain import first_break
 from dealdesk.domain.policy_book import find
 from dealdesk.domain.policy_checks import check_document
 from dealdesk.domain.policy_version import PolicyVersion
@@ -150,6 +153,18 @@ def list_versions(policy_id: str) -> rest.VersionsOut:
     now = policies().in_force(clock.now())
     found = [rest.version_view(version, now) for version in _versions(policy_id)]
     return rest.VersionsOut(policy_id=policy_id, versions=found)
+
+
+@router.get("/policies/<policy_id>/timeline", summary="Who did what to a policy, in order")
+def get_policy_timeline(policy_id: str) -> rest.PolicyTimelineOut:
+    caller(router).may(READS)
+    _versions(policy_id)
+    records = policies().history(policy_id)
+    return rest.PolicyTimelineOut(
+        policy_id=policy_id,
+        complete=first_break(records) is None,
+        events=[EventOut.model_validate(record_fields(record)) for record in records],
+    )
 
 
 @router.get("/policies/<policy_id>/versions/<number>", summary="One version, as it was written")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ import botocore.client
 import pytest
 
 from dealdesk.adapters.dynamo_policies import DynamoPolicies
+from dealdesk.domain.chain import first_break
 from dealdesk.domain.policy_book import publish
 from dealdesk.domain.policy_version import InFlight, PolicyStatus, PolicyVersion, Treatment
 from dealdesk.errors import AlreadyHandled, CauseReused, PolicyUnknown, TooLarge, VersionMoved
@@ -241,6 +243,65 @@ def test_a_policy_past_the_item_limit_is_refused_before_anything_is_written(poli
     assert policies.versions("p", cause("k")) == []
 
 
+# -- what is recorded
+
+
+def test_every_change_is_recorded_in_its_own_transaction_and_the_chain_has_no_hole(policies: DynamoPolicies) -> None:
+    drafted(policies)
+    edit_policy(policies, "p", 1, {"comment": "stricter"}, author=ANN, cause=cause("edit"), now=NOW)
+    put_in_force(policies, in_flight=AT_ONCE)
+    roll_back_policy(policies, "p", 2, by="person-cleo", cause=cause("back"), now=NOW + HOUR)
+
+    records = policies.history("p")
+
+    assert [(record.type, record.actor, record.cause) for record in records] == [
+        ("policy.drafted", ANN, "api:draft"),
+        ("policy.drafted", ANN, "api:edit"),
+        ("policy.published", BEN, "api:publish"),
+        ("policy.published", "person-cleo", "api:back"),
+    ]
+    assert [record.id for record in records] == [f"policy:p:{number:06d}" for number in (1, 2, 3, 4)]
+    assert first_break(records) is None
+
+
+def test_what_is_recorded_of_a_publishing_names_the_versions_and_the_choices(policies: DynamoPolicies) -> None:
+    drafted(policies)
+    put_in_force(policies, key="p1")
+    drafted(policies, "15.00", key="d2")
+    version = put_in_force(
+        policies, key="p2", comment="tighter", effective_from=NOW + HOUR, effective_to=NOW + 9 * HOUR, in_flight=AT_ONCE
+    )
+
+    data = json.loads(policies.history("p")[-1].data)
+
+    assert data == {
+        "policy_id": "p",
+        "policy_version": 2,
+        "name": "Test policy",
+        "hash": version.hash,
+        "by": BEN,
+        "authors": [ANN],
+        "comment": "tighter",
+        "parent_version": 1,
+        "previous_version": 1,
+        "effective_from": "2026-11-22T21:00:00Z",
+        "effective_to": "2026-11-23T05:00:00Z",
+        "in_flight": {"mode": "re_evaluate", "until": None},
+    }
+
+
+def test_what_is_refused_leaves_no_trail(policies: DynamoPolicies) -> None:
+    version = drafted(policies)
+
+    with pytest.raises(VersionMoved):
+        policies.keep(version, seen=0, cause=cause("again"), now=NOW)
+    with pytest.raises(AlreadyHandled):
+        drafted(policies)
+
+    assert [record.sequence for record in policies.history("p")] == [1]
+    assert policies.history(SHIPPED) == []
+
+
 # -- races
 
 
@@ -284,6 +345,7 @@ def test_of_many_editors_at_once_one_wins_and_no_number_is_skipped(policies: Dyn
 
     assert ends == {"done": 1, "VersionMoved": 11}
     assert [version.number for version in policies.versions("p")] == [1, 2]
+    assert first_break(policies.history("p")) is None
 
 
 def test_of_an_edit_and_a_publishing_of_the_same_version_one_comes_first(policies: DynamoPolicies) -> None:

@@ -137,8 +137,14 @@ class PolicyBook(Protocol):
         """
         ...
 
+    def history(self, policy_id: str) -> list[Recorded]:
+        """Everything that happened to the policy, in order; none for one that nobody has changed."""
+        ...
+
     def keep(self, version: PolicyVersion, *, seen: int, cause: Cause, now: datetime) -> None:
         """Claims the cause and writes a version that follows number `seen`, or publishes number `seen` itself.
+
+        The event that says so is written with it.
 
         Raises `AlreadyHandled`, `CauseReused`, `VersionMoved`, `TooLarge`, `TableBusy`.
         """

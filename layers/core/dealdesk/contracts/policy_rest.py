@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from dealdesk.contracts.rest import Strict
+from dealdesk.contracts.rest import EventOut, Strict
 from dealdesk.domain.findings import Finding, Severity
 from dealdesk.domain.policy_version import InFlight, PolicyLine, PolicyVersion, Treatment
 
@@ -126,6 +126,14 @@ class VersionsOut(BaseModel):
     versions: list[VersionOut]
 
 
+class PolicyTimelineOut(BaseModel):
+    """`complete` says that the chain of events has no hole and no altered link."""
+
+    policy_id: str
+    complete: bool
+    events: list[EventOut]
+
+
 class PolicyLineOut(BaseModel):
     policy_id: str
     name: str
@@ -202,7 +210,7 @@ def _fields(version: PolicyVersion, in_force: PolicyVersion) -> dict[str, Any]:
         **{name: getattr(version, name) for name in (*same, *times)},
         "version": version.number,
         "status": version.status.value,
-        "name": str(version.content.get("name", version.policy_id)),
+        "name": version.name,
         "authors": list(version.authors),
         "in_flight": None if chosen is None else InFlightOut(mode=chosen.mode.value, until=chosen.until),
         "in_force": (version.policy_id, version.number) == (in_force.policy_id, in_force.number),

@@ -75,6 +75,10 @@ class PolicyVersion:
         loaded: dict[str, Any] = json.loads(self.document)
         return loaded
 
+    @property
+    def name(self) -> str:
+        return str(self.content.get("name", self.policy_id))[:200]
+
     def decides_at(self, moment: datetime) -> bool:
         """Whether it is published and in effect; the end itself is no longer in it."""
         begun = self.effective_from is not None and self.effective_from <= moment
@@ -84,7 +88,10 @@ class PolicyVersion:
 
 @dataclass(frozen=True, slots=True)
 class PolicyLine:
-    """A policy in a list: its newest version, and the one that was published last."""
+    """A policy in a list: its newest version, and the one that was published last.
+
+    `events` is the number of its last event, `last_hash` the end of their chain.
+    """
 
     policy_id: str
     name: str
@@ -92,6 +99,8 @@ class PolicyLine:
     status: PolicyStatus
     published: int | None
     updated_at: datetime
+    events: int = 0
+    last_hash: str = ""
 
 
 def stamped(document: dict[str, Any], policy_id: str, number: int) -> tuple[str, str]:
