@@ -190,15 +190,15 @@ class _Search:
 
 
 def _grouped(breaches: tuple[Breach, ...]) -> list[list[Breach]]:
-    """The breaches of one row on several lines together, in the policy's order."""
-    groups: dict[tuple[str, int], list[Breach]] = {}
+    """The breaches of one row on several lines together, in the policy's order; a group of lines stays by itself."""
+    groups: dict[tuple[str, int, tuple[int, ...]], list[Breach]] = {}
     for breach in breaches:
-        groups.setdefault((breach.rule.id, breach.row), []).append(breach)
+        groups.setdefault((breach.rule.id, breach.row, breach.group), []).append(breach)
     return list(groups.values())
 
 
-def _keys(verdict: Verdict) -> frozenset[tuple[str, int | None]]:
-    return frozenset((breach.rule.id, breach.line) for breach in verdict.breaches)
+def _keys(verdict: Verdict) -> frozenset[tuple[str, int | None, tuple[int, ...]]]:
+    return frozenset((breach.rule.id, breach.line, breach.group) for breach in verdict.breaches)
 
 
 def _rank(verdict: Verdict) -> _Rank:

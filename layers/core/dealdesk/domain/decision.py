@@ -50,6 +50,7 @@ class FxRate:
 class Violation:
     """One reason: a rule, the line it concerns (None for the whole deal), and what would satisfy it.
 
+    `group` is what the lines of `lines` have in common where the rule judges them together, like "recurring".
     `step` names the approval that the rule asks for; `blocks` is true when no approval can help.
     `row` counts from zero; it is None for a rule without a table.
     """
@@ -66,6 +67,8 @@ class Violation:
     step: str | None
     blocks: bool
     message: str
+    group: str | None = None
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

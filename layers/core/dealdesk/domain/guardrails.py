@@ -96,6 +96,7 @@ def to_json(decision: Decision) -> dict[str, object]:
 
 
 def _violation(violation: Violation) -> dict[str, object]:
+    of_group = {"group": violation.group, "lines": list(violation.lines)} if violation.lines else {}
     return {
         "rule": violation.rule,
         "line": violation.line,
@@ -108,6 +109,7 @@ def _violation(violation: Violation) -> dict[str, object]:
         "passes_at": violation.passes_at,
         "action": {"block": True} if violation.blocks else {"approve": violation.step},
         "message": violation.message,
+        **of_group,
     }
 
 
