@@ -80,8 +80,8 @@ def list_templates() -> rest.TemplatesOut:
 
 @router.get("/policies/<policy_id>", summary="The newest version of a policy, with what the checks found")
 def get_policy(policy_id: str) -> Response[rest.PolicyOut]:
-    caller(router).may(READS)
-    return _shown(_versions(policy_id)[-1], HTTPStatus.OK)
+    version = caller(router).may(READS).reads(_versions(policy_id)[-1])
+    return _shown(version, HTTPStatus.OK)
 
 
 @router.patch("/policies/<policy_id>", summary="Edit: the next version, made from the newest")
@@ -100,10 +100,10 @@ def change_policy(
 
 @router.post("/policies/<policy_id>/validate", summary="What the checks find, in the newest version or a document")
 def validate_policy(policy_id: str, body: rest.ValidateIn | None = None) -> rest.ValidationOut:
-    caller(router).may(READS)
+    who = caller(router).may(READS)
     if body is not None and body.document is not None:
         return rest.validation_view(check_document({**body.document, "policy_id": policy_id, "version": 1}))
-    return rest.validation_view(check_document(_versions(policy_id)[-1].content))
+    return rest.validation_view(check_document(who.reads(_versions(policy_id)[-1]).content))
 
 
 @router.post("/policies/<policy_id>/publish", summary="Put the newest draft in force; never by one of its authors")
@@ -169,8 +169,8 @@ def get_policy_timeline(policy_id: str) -> rest.PolicyTimelineOut:
 
 @router.get("/policies/<policy_id>/versions/<number>", summary="One version, as it was written")
 def get_version(policy_id: str, number: int) -> Response[rest.PolicyOut]:
-    caller(router).may(READS)
-    return _shown(find(_versions(policy_id), number), HTTPStatus.OK)
+    version = caller(router).may(READS).reads(find(_versions(policy_id), number))
+    return _shown(version, HTTPStatus.OK)
 
 
 def _document_of(body: rest.PolicyIn) -> dict[str, Any]:

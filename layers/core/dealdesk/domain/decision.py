@@ -32,6 +32,9 @@ class Disclosure(StrEnum):
     OFF = "off"
 
 
+BAND = " to "
+
+
 @dataclass(frozen=True, slots=True)
 class FxRate:
     """A dated rate: how many units of the policy's currency one unit of `currency` is worth."""
@@ -85,7 +88,8 @@ class Change:
 
     Levers: `max_line_discount_pct` (no line of `lines` is discounted more than this; None means all lines),
     `payment_days`, `term_months`, `billing`, and `total_contract_value` (more volume at the same prices).
-    `before` and `to` are texts in the lever's `unit`: "27.50" in %, "60" in days, "5000.00" in USD.
+    `before` and `to` are texts in the lever's `unit`: "27.50" in %, "60" in days, "5000.00" in USD. Where limits are
+    not disclosed exactly, `to` is the band that it lies in, like "20 to 25".
     """
 
     lever: str
@@ -93,6 +97,16 @@ class Change:
     to: str
     unit: str = ""
     lines: tuple[str, ...] | None = None
+
+    @property
+    def is_band(self) -> bool:
+        return BAND in self.to
+
+
+def between(band: str, unit: str) -> str:
+    """A band in words: "between 20 and 25%"; `unit` comes with its space, where it has one."""
+    low, _, high = band.partition(BAND)
+    return f"between {int(low):,} and {int(high):,}{unit}"
 
 
 @dataclass(frozen=True, slots=True)

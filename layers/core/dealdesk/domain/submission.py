@@ -7,9 +7,9 @@ from datetime import datetime
 
 from dealdesk.domain import certificate, signature
 from dealdesk.domain import events as e
-from dealdesk.domain.counterfactual import what_would_pass
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.decision import Decision, FxRate, Outcome
+from dealdesk.domain.disclosure import disclosed, what_a_rep_may_try
 from dealdesk.domain.fold import fold
 from dealdesk.domain.grants import survives, unmet
 from dealdesk.domain.guardrails import evaluate
@@ -56,13 +56,14 @@ def judge(
         happened += signature.withdraw(deal, "the terms changed")
     happened.append(e.QuoteEvaluated(deal.revision + 1, quote, decision, editor))
     if decision.violations:
+        told = disclosed(decision)  # this event goes where reps read it, by n8n for one
         happened.append(
             e.GuardrailViolated(
                 deal.revision + 1,
                 decision.outcome.value,
                 tuple(violation.rule for violation in decision.violations),
-                tuple(violation.message for violation in decision.violations),
-                what_would_pass(decision),
+                tuple(violation.message for violation in told.violations),
+                what_a_rep_may_try(decision),
             )
         )
     after = fold(deal, happened, now)
