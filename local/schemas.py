@@ -14,9 +14,11 @@ from local.build import FUNCTION, read_template
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "layers" / "core"))
 
 from dealdesk.contracts.bus import SCHEMA_VERSION, BusEvent
-from dealdesk.domain.events import EVENT_TYPES
+from dealdesk.domain.events import EVENT_TYPES as DEAL_EVENT_TYPES
+from dealdesk.domain.policy_events import POLICY_EVENT_TYPES
 
 ROOT = Path(__file__).resolve().parents[1]
+EVENT_TYPES = DEAL_EVENT_TYPES | POLICY_EVENT_TYPES
 FOLDER = ROOT / "docs" / "events"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -60,6 +62,8 @@ WHEN = {
     "intent.interrupted": "The vendor has not answered clearly; the next attempt looks up first.",
     "vendor.asked": "The deal was silent, the vendor was asked, and nothing had changed.",
     "deal.closed": "The deal is paid and its invoice is posted.",
+    "policy.drafted": "Somebody has written a version of a policy, or edited one.",
+    "policy.published": "A second person has put a version of a policy in force, or an earlier one back in force.",
 }
 
 
@@ -129,6 +133,8 @@ def schema_of(type_: str) -> dict[str, Any]:
     definitions = data.pop("$defs", {})
     envelope = TypeAdapter(BusEvent).json_schema(mode="serialization")
     moment = {"type": "string", "format": "date-time"}
+    if type_ in POLICY_EVENT_TYPES:
+        envelope["properties"]["deal_id"] = {"const": ""}
     fixed = {"type": {"const": type_}, "version": {"const": SCHEMA_VERSION}, "occurred_at": moment, "data": data}
     properties = {name: fixed.get(name, shown) for name, shown in envelope["properties"].items()}
     schema = {
@@ -177,8 +183,10 @@ Every event has `id` (unique over all deals; drop what you have seen), `type`, `
 late, so order by `sequence`; n8n gets only some of the types, so it sees gaps. Fields may be added; ignore those that
 you do not know.
 
+Events of policies have an empty `deal_id`: `data.policy_id` names the policy, and `sequence` numbers its events.
+
 Amounts are whole minor units (`amount_minor`, `total_minor`). People are ids: their names and addresses are in no
-event. "Who reacts" is what the rules of `template.yaml` send on; every event is in the deal's timeline.
+event. "Who reacts" is what the rules of `template.yaml` send on; every event is in the timeline of its deal or policy.
 
 | type | when | who reacts |
 |---|---|---|

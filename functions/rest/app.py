@@ -13,6 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from desk import (
     Ask,
     approvers,
+    as_a_rep_sees,
     caller,
     contact_of,
     deal_of_invoice,
@@ -35,6 +36,7 @@ from dealdesk.domain import approvals, invoices, payments
 from dealdesk.domain.approvals import Answer
 from dealdesk.domain.chain import first_break
 from dealdesk.domain.counterfactual import what_would_pass
+from dealdesk.domain.disclosure import what_a_rep_may_try
 from dealdesk.domain.events import QuoteReceived
 from dealdesk.domain.guardrails import evaluate, to_json
 from dealdesk.domain.submission import judge
@@ -91,7 +93,7 @@ def create_deal(body: rest.QuoteIn, key: Key = None) -> Response[rest.DealOut]:
 
     deal = ask.change(deal_id, decide, or_new=True)
     inside = original.id if original and lies_inside(deal, original) else None
-    return as_response(HTTPStatus.CREATED, views.deal_view(deal, invoice_links(app), inside))
+    return as_response(HTTPStatus.CREATED, views.deal_view(ask.who.shown(deal), invoice_links(app), inside))
 
 
 @app.get("/deals/<deal_id>", summary="A deal, as it is or as it was")
@@ -101,7 +103,7 @@ def get_deal(deal_id: str, as_of: Annotated[str | None, Query()] = None) -> Resp
     deal = deals().as_of(deal_id, at=clock.parse(as_of, "as_of")) if as_of else now
     if not deal.version:
         raise DealUnknown(f"there was no deal {deal_id} yet at that time")
-    return as_response(HTTPStatus.OK, views.deal_view(deal, invoice_links(app)), etag=deal.version)
+    return as_response(HTTPStatus.OK, views.deal_view(who.shown(deal), invoice_links(app)), etag=deal.version)
 
 
 @app.patch("/deals/<deal_id>", summary="Change terms; they are judged again, and an approval may end")
@@ -124,7 +126,7 @@ def change_deal(
         return judge(deal, quote, policy, fx, ask.who.person_id, directory, now)
 
     deal = ask.change(deal_id, decide)
-    return as_response(HTTPStatus.OK, views.deal_view(deal, invoice_links(app)), etag=deal.version)
+    return as_response(HTTPStatus.OK, views.deal_view(ask.who.shown(deal), invoice_links(app)), etag=deal.version)
 
 
 @app.post("/deals/<deal_id>/approvals", summary="Decide an approval step, on the terms that were seen")
@@ -142,7 +144,7 @@ def decide_approval(deal_id: str, body: rest.ApprovalIn, key: Key = None) -> Res
     )
     directory = approvers().directory()
     deal = ask.change(deal_id, lambda deal, now: approvals.decide(deal, answer, directory, now))
-    return as_response(HTTPStatus.OK, views.deal_view(deal, invoice_links(app)))
+    return as_response(HTTPStatus.OK, views.deal_view(ask.who.shown(deal), invoice_links(app)))
 
 
 @app.post("/deals/<deal_id>/recall", summary="Take the quote back before the contract goes out")
@@ -150,25 +152,28 @@ def recall_deal(deal_id: str, key: Key = None) -> Response[rest.DealOut]:
     ask = Ask(app, None, key, WRITES)
     any_deal = ask.who.role in ("deal_desk", "admin")
     deal = ask.change(deal_id, lambda deal, _: approvals.recall(deal, ask.who.person_id, any_deal))
-    return as_response(HTTPStatus.OK, views.deal_view(deal, invoice_links(app)))
+    return as_response(HTTPStatus.OK, views.deal_view(ask.who.shown(deal), invoice_links(app)))
 
 
 @app.get("/deals/<deal_id>/timeline", summary="Everything that happened, in order, with its cause")
 def get_timeline(deal_id: str) -> rest.TimelineOut:
-    caller(app).may(READS).sees(deals().load(deal_id))
+    who = caller(app).may(READS)
+    who.sees(deals().load(deal_id))
     records = deals().history(deal_id)
-    events = [rest.EventOut.model_validate(views.record_fields(record)) for record in records]
+    shown = records if who.sees_limits else map(as_a_rep_sees, records)
+    events = [rest.EventOut.model_validate(views.record_fields(record)) for record in shown]
     return rest.TimelineOut(deal_id=deal_id, complete=first_break(records) is None, events=events)
 
 
 @app.post("/guardrails/preview", summary="What the guardrails would say, without saving anything")
 def preview(body: rest.QuoteIn) -> rest.DecisionOut:
-    caller(app).may(READS)
+    who = caller(app).may(READS)
     now = clock.now()
     decision = evaluate(body.to_quote(None), policies().current(now), policies().fx_rates(now))
     telemetry.said("quote previewed", outcome=decision.outcome.value)
+    passes = what_would_pass(decision) if who.sees_limits else what_a_rep_may_try(decision)
     return rest.DecisionOut(
-        decision=to_json(decision), fingerprint=decision.fingerprint, what_would_pass=what_would_pass(decision)
+        decision=to_json(who.told(decision)), fingerprint=decision.fingerprint, what_would_pass=passes
     )
 
 

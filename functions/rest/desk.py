@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -17,6 +17,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pages import invoice_page, require_signed, signed_query
 from pydantic import BaseModel
 
+from dealdesk.adapters import codec
 from dealdesk.adapters.dynamo_approvers import DynamoApprovers
 from dealdesk.adapters.dynamo_deals import DynamoDeals
 from dealdesk.adapters.dynamo_index import DynamoDealIndex
@@ -25,8 +26,10 @@ from dealdesk.adapters.dynamo_policies import DynamoPolicies
 from dealdesk.contracts import rest
 from dealdesk.contracts.salesforce_ids import deal_id_of, long_id
 from dealdesk.domain import grants, invoices
+from dealdesk.domain.chain import Recorded
 from dealdesk.domain.deal import Deal
-from dealdesk.domain.events import CrmRecord, Event
+from dealdesk.domain.disclosure import disclosed
+from dealdesk.domain.events import CrmRecord, Event, QuoteEvaluated
 from dealdesk.domain.stages import PaymentStatus
 from dealdesk.edge import clock, secrets, settings, telemetry
 from dealdesk.errors import AlreadyHandled, Malformed, NotFound, PreconditionMissing
@@ -151,6 +154,14 @@ def lies_inside(copy: Deal, original: Deal) -> bool:
         return False
     now = clock.now()
     return grants.lies_inside(copy.decision, copy.quote, original, policies().current(now), policies().fx_rates(now))
+
+
+def as_a_rep_sees(record: Recorded) -> Recorded:
+    """The event without the limits that the policy does not disclose. Its hash stays the one of the whole event."""
+    if record.type != QuoteEvaluated.TYPE:
+        return record
+    event = codec.parse(record.data, QuoteEvaluated)
+    return replace(record, data=codec.dump(replace(event, decision=disclosed(event.decision))))
 
 
 def contact_of(deal_id: str, contact: rest.ContactIn | None) -> Person | None:

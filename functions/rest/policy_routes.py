@@ -15,6 +15,9 @@ from desk import Ask, caller, policies, version_seen
 from replies import as_response
 
 from dealdesk.contracts import policy_rest as rest
+from dealdesk.contracts.rest import EventOut
+from dealdesk.contracts.views import record_fields
+from dealdesk.domain.chain import first_break
 from dealdesk.domain.policy_book import find
 from dealdesk.domain.policy_checks import check_document
 from dealdesk.domain.policy_version import PolicyVersion
@@ -77,8 +80,8 @@ def list_templates() -> rest.TemplatesOut:
 
 @router.get("/policies/<policy_id>", summary="The newest version of a policy, with what the checks found")
 def get_policy(policy_id: str) -> Response[rest.PolicyOut]:
-    caller(router).may(READS)
-    return _shown(_versions(policy_id)[-1], HTTPStatus.OK)
+    version = caller(router).may(READS).reads(_versions(policy_id)[-1])
+    return _shown(version, HTTPStatus.OK)
 
 
 @router.patch("/policies/<policy_id>", summary="Edit: the next version, made from the newest")
@@ -97,10 +100,10 @@ def change_policy(
 
 @router.post("/policies/<policy_id>/validate", summary="What the checks find, in the newest version or a document")
 def validate_policy(policy_id: str, body: rest.ValidateIn | None = None) -> rest.ValidationOut:
-    caller(router).may(READS)
+    who = caller(router).may(READS)
     if body is not None and body.document is not None:
         return rest.validation_view(check_document({**body.document, "policy_id": policy_id, "version": 1}))
-    return rest.validation_view(check_document(_versions(policy_id)[-1].content))
+    return rest.validation_view(check_document(who.reads(_versions(policy_id)[-1]).content))
 
 
 @router.post("/policies/<policy_id>/publish", summary="Put the newest draft in force; never by one of its authors")
@@ -119,6 +122,7 @@ def publish(policy_id: str, body: rest.PublishIn | None = None, key: Key = None)
             comment=asked.comment,
             effective_from=asked.effective_from,
             effective_to=asked.effective_to,
+            in_flight=rest.in_flight_of(asked.in_flight),
         )
 
     return _changed(ask, "policy published", publish_it, HTTPStatus.OK)
@@ -129,9 +133,15 @@ def roll_back(policy_id: str, body: rest.RollbackIn, key: Key = None) -> Respons
     ask = Ask(router, body, key, EDITS_POLICIES)
 
     def roll_it_back(now: datetime) -> PolicyVersion:
-        who = ask.who.person_id
         return roll_back_policy(
-            policies(), policy_id, body.version, by=who, cause=ask.cause, now=now, comment=body.comment
+            policies(),
+            policy_id,
+            body.version,
+            by=ask.who.person_id,
+            cause=ask.cause,
+            now=now,
+            comment=body.comment,
+            in_flight=rest.in_flight_of(body.in_flight),
         )
 
     return _changed(ask, "policy rolled back", roll_it_back, HTTPStatus.OK)
@@ -145,10 +155,22 @@ def list_versions(policy_id: str) -> rest.VersionsOut:
     return rest.VersionsOut(policy_id=policy_id, versions=found)
 
 
+@router.get("/policies/<policy_id>/timeline", summary="Who did what to a policy, in order")
+def get_policy_timeline(policy_id: str) -> rest.PolicyTimelineOut:
+    caller(router).may(READS)
+    _versions(policy_id)
+    records = policies().history(policy_id)
+    return rest.PolicyTimelineOut(
+        policy_id=policy_id,
+        complete=first_break(records) is None,
+        events=[EventOut.model_validate(record_fields(record)) for record in records],
+    )
+
+
 @router.get("/policies/<policy_id>/versions/<number>", summary="One version, as it was written")
 def get_version(policy_id: str, number: int) -> Response[rest.PolicyOut]:
-    caller(router).may(READS)
-    return _shown(find(_versions(policy_id), number), HTTPStatus.OK)
+    version = caller(router).may(READS).reads(find(_versions(policy_id), number))
+    return _shown(version, HTTPStatus.OK)
 
 
 def _document_of(body: rest.PolicyIn) -> dict[str, Any]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 from copy import deepcopy
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from dealdesk.policies import TEMPLATES, template_document
+from local.schemas import schema_of
 from tests.functions.quotes import a_line, a_quote, a_soft_breach
 from tests.journeys.world import World
 
@@ -198,6 +201,48 @@ def test_pitfall_23_a_policy_decides_from_the_day_that_its_publisher_named(desk:
     assert decision(desk, a_quote())["policy"]["id"] == name
 
 
+# -- deals in flight
+
+
+def test_the_publisher_chooses_what_happens_to_deals_in_flight_and_the_version_shows_it(desk: World) -> None:
+    name = a_name()
+    drafted(desk, name)
+    first = published(desk, name, in_flight={"mode": "grandfather", "until": "2099-12-31"})
+    edited(desk, name, 1, document=a_policy("15.00"))
+    second = published(desk, name, in_flight={"mode": "re_evaluate"})
+    third = desk.rest("POST", f"/policies/{name}/rollback", {"version": 1}, **BEN)[1]
+
+    shown = desk.rest("GET", f"/policies/{name}/versions", **REP)[1]["versions"]
+
+    assert first["in_flight"] == {"mode": "grandfather", "until": "2099-12-31"}
+    assert second["in_flight"] == {"mode": "re_evaluate", "until": None}
+    assert third["in_flight"]["mode"] == "grandfather"
+    assert third["in_flight"]["until"] > third["effective_from"][:10]
+    assert [version["in_flight"] for version in shown] == [v["in_flight"] for v in (first, second, third)]
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"mode": "ignore"},
+        {"mode": "re_evaluate", "until": "2099-12-31"},
+        {"mode": "grandfather", "until": "soon"},
+        {"mode": "grandfather", "until": "2020-01-01"},
+        {},
+        "re_evaluate",
+    ],
+)
+def test_a_choice_for_deals_in_flight_that_means_nothing_is_refused(desk: World, choice: Any) -> None:
+    name = a_name()
+    drafted(desk, name)
+
+    problem = is_refused(
+        desk.rest("POST", f"/policies/{name}/publish", {"in_flight": choice}, **BEN), 422, "Cannot be read"
+    )
+
+    assert problem["errors"][0]["pointer"].startswith("/in_flight")
+
+
 # -- rolling back
 
 
@@ -285,6 +330,45 @@ def test_validating_without_a_document_checks_the_newest_version(desk: World) ->
     assert desk.rest("POST", f"/policies/{name}/validate", **ANN)[1] == {"valid": True, "findings": []}
 
 
+# -- what others hear of it
+
+
+def test_n8n_hears_of_a_published_policy_and_not_of_drafts(desk: World) -> None:
+    name = a_name()
+    drafted(desk, name)
+    version = published(desk, name, comment="from Monday", in_flight={"mode": "re_evaluate"})
+
+    desk.settle()
+
+    sent = [event for event in desk.published if event["data"].get("policy_id") == name]
+    assert [(event["type"], event["sequence"], event["deal_id"]) for event in sent] == [
+        ("policy.drafted", 1, ""),
+        ("policy.published", 2, ""),
+    ]
+    for event in sent:
+        Draft202012Validator(schema_of(event["type"])).validate(event)
+    heard = [call for call in desk.twins["n8n"].requests if name in call.body]
+    (event,) = [json.loads(call.body) for call in heard]
+    assert (event["id"], event["type"]) == (f"policy:{name}:000002", "policy.published")
+    assert event["data"]["hash"] == version["hash"]
+    assert (event["data"]["by"], event["data"]["comment"]) == ("person-ben", "from Monday")
+    assert event["data"]["in_flight"] == {"mode": "re_evaluate", "until": None}
+
+
+def test_the_timeline_of_a_policy_says_who_did_what(desk: World) -> None:
+    name = a_name()
+    drafted(desk, name)
+    published(desk, name)
+
+    status, timeline = desk.rest("GET", f"/policies/{name}/timeline", user="person-aud", role="auditor")
+
+    assert (status, timeline["complete"]) == (200, True)
+    assert [(event["type"], event["actor"]) for event in timeline["events"]] == [
+        ("policy.drafted", "person-ann"),
+        ("policy.published", "person-ben"),
+    ]
+
+
 # -- who and what
 
 
@@ -329,6 +413,7 @@ def test_every_policy_is_listed_and_the_one_in_force_is_named(desk: World) -> No
     [
         ("GET", "/policies/nothing", None),
         ("GET", "/policies/nothing/versions", None),
+        ("GET", "/policies/nothing/timeline", None),
         ("GET", f"/policies/{CLASSIC}/versions/99", None),
         ("PATCH", "/policies/nothing", {"comment": "x"}),
         ("POST", "/policies/nothing/publish", {}),

@@ -17,8 +17,11 @@ from dealdesk.domain.deal import Deal
 from dealdesk.domain.directory import NOBODY
 from dealdesk.domain.fold import fold
 from dealdesk.domain.money import Money
+from dealdesk.domain.policy_book import draft, publish
+from dealdesk.domain.policy_events import POLICY_EVENT_TYPES, PolicyEvent, event_of
 from dealdesk.domain.stages import EnvelopeStatus, Stage
-from local.schemas import FOLDER, rendered, schema_of
+from dealdesk.policies import template_document
+from local.schemas import EVENT_TYPES, FOLDER, rendered, schema_of
 from tests.unit.domain.deals import FINANCE, IN_FINANCE, LATER, NOW, OWNER, a_deal, a_story, decided, paid
 from tests.unit.domain.quotes import a_quote
 
@@ -57,11 +60,16 @@ def by_use_cases() -> list[e.Event]:
     ]
 
 
+def of_a_policy() -> list[PolicyEvent]:
+    drafted = draft([], "ours", template_document("classic"), author="person-ann", now=NOW)
+    return [event_of(drafted, None), event_of(publish([drafted], 1, by="person-ben", now=NOW), None)]
+
+
 @cache
-def examples() -> dict[str, e.Event]:
+def examples() -> dict[str, e.Event | PolicyEvent]:
     """An event of every type, made as the desk makes it."""
     awaiting = a_deal(Stage.AWAITING_PAYMENT)
-    happened = [
+    happened: list[e.Event | PolicyEvent] = [
         *a_story(Stage.CLOSED).events,
         *a_story(Stage.REJECTED).events,
         *a_story(Stage.RECALLED).events,
@@ -74,14 +82,16 @@ def examples() -> dict[str, e.Event]:
         *withdrawn(),
         *refused_by_finance(),
         *by_use_cases(),
+        *of_a_policy(),
     ]
     return {event.TYPE: event for event in happened}
 
 
-def sent(event: e.Event) -> dict[str, Any]:
+def sent(event: e.Event | PolicyEvent) -> dict[str, Any]:
     """The event as it goes over the bus."""
     data = bus.public_data(event.TYPE, json.loads(codec.dump(event)))
-    whole = bus.BusEvent("d-1:000001", event.TYPE, bus.SCHEMA_VERSION, NOW.isoformat(), "d-1", 1, data)
+    deal_id = "" if event.TYPE in POLICY_EVENT_TYPES else "d-1"
+    whole = bus.BusEvent("d-1:000001", event.TYPE, bus.SCHEMA_VERSION, NOW.isoformat(), deal_id, 1, data)
     document: dict[str, Any] = json.loads(bus.dump(whole))
     return document
 
@@ -92,7 +102,7 @@ def test_the_published_schemas_are_those_of_the_code() -> None:
     assert published == rendered(), "run `make schemas`"
 
 
-@pytest.mark.parametrize("type_", sorted(e.EVENT_TYPES))
+@pytest.mark.parametrize("type_", sorted(EVENT_TYPES))
 def test_an_event_that_leaves_the_desk_is_as_its_schema_says(type_: str) -> None:
     schema, document = schema_of(type_), sent(examples()[type_])
 
@@ -101,7 +111,7 @@ def test_an_event_that_leaves_the_desk_is_as_its_schema_says(type_: str) -> None
     assert set(document["data"]) == set(schema["properties"]["data"]["properties"])
 
 
-@pytest.mark.parametrize("type_", sorted(e.EVENT_TYPES))
+@pytest.mark.parametrize("type_", sorted(EVENT_TYPES))
 def test_an_event_that_lacks_a_field_is_not_as_its_schema_says(type_: str) -> None:
     document = sent(examples()[type_])
     schema = schema_of(type_)

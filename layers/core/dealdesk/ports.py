@@ -157,7 +157,9 @@ class Policies(Protocol):
     def current(self, now: datetime) -> Policy: ...
 
     def binding(self, policy_id: str, version: int, now: datetime) -> Policy:
-        """The policy that a deal follows which was decided under this version, by its publisher's choice."""
+        """The policy that a deal follows now which this version decided: that one, while what was published since
+        spares deals in flight, or the one in force. Raises `PolicyUnknown` for a version that never decided.
+        """
         ...
 
     def fx_rates(self, now: datetime) -> Mapping[str, FxRate]: ...
@@ -173,8 +175,14 @@ class PolicyBook(Protocol):
         """
         ...
 
+    def history(self, policy_id: str) -> list[Recorded]:
+        """Everything that happened to the policy, in order; none for one that nobody has changed."""
+        ...
+
     def keep(self, version: PolicyVersion, *, seen: int, cause: Cause, now: datetime) -> None:
         """Claims the cause and writes a version that follows number `seen`, or publishes number `seen` itself.
+
+        The event that says so is written with it.
 
         Raises `AlreadyHandled`, `CauseReused`, `VersionMoved`, `TooLarge`, `TableBusy`.
         """

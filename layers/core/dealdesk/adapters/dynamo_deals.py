@@ -20,12 +20,13 @@ from dealdesk.adapters.claims import (
     claim_key,
     commit,
     equals,
+    event_item,
     key_of,
     new_item,
     pause,
+    recorded,
     replay,
     require_room,
-    text_of,
 )
 from dealdesk.domain.chain import Recorded, link
 from dealdesk.domain.deal import Deal, DealId, look_again_at, waits_for
@@ -65,8 +66,8 @@ class DynamoDeals:
         folded = fold(deal, events, now)
         after = replace(folded, version=records[-1].sequence, last_hash=records[-1].hash)
         snapshot = self._snapshot(after, now)
-        rows = [_event(record) for record in records]
         look = [] if look_again_at(deal) == look_again_at(after) else [_round(after)]
+        rows = [event_item(_deal_key(deal.id), record) for record in records]
         spare = _room_for_the_rest(after, events)
         require_room(f"deal {deal.id}", [snapshot, *rows], "split the quote or shorten its texts", "/lines", spare)
         claim = self._claim(after, cause, now)
@@ -82,7 +83,7 @@ class DynamoDeals:
         }
         try:
             pages = self._dynamodb.get_paginator("query").paginate(**query)
-            records = [_recorded(deal_id, item) for page in pages for item in page["Items"]]
+            records = [recorded(deal_id, item) for page in pages for item in page["Items"]]
         except (ClientError, BotoCoreError) as error:
             raise busy(error) from error
         if not records:
@@ -151,21 +152,6 @@ class DynamoDeals:
         )
 
 
-def _event(record: Recorded) -> Item:
-    return new_item(
-        pk=_deal_key(record.deal_id),
-        sk=f"EVENT#{record.sequence:06d}",
-        version=record.sequence,
-        type=record.type,
-        occurred_at=record.occurred_at.isoformat(),
-        cause=record.cause,
-        actor=record.actor,
-        body=record.data,
-        previous_hash=record.previous_hash,
-        hash=record.hash,
-    )
-
-
 def _round(deal: Deal) -> Item:
     """When the open round needs a look; without a time the row leaves the index."""
     at = look_again_at(deal)
@@ -198,20 +184,6 @@ def _chained(deal: Deal, events: Sequence[Event], cause: str, actor: str, now: d
         records.append(record)
         previous = record.hash
     return records
-
-
-def _recorded(deal_id: str, item: Item) -> Recorded:
-    return Recorded(
-        deal_id=deal_id,
-        sequence=int(item["version"]["N"]),
-        type=item["type"]["S"],
-        occurred_at=datetime.fromisoformat(item["occurred_at"]["S"]),
-        cause=item["cause"]["S"],
-        actor=item["actor"]["S"],
-        data=item["body"]["S"],
-        previous_hash=text_of(item, "previous_hash") or "",
-        hash=item["hash"]["S"],
-    )
 
 
 def _room_for_the_rest(deal: Deal, events: Sequence[Event]) -> int:

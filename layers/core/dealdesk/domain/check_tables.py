@@ -76,7 +76,7 @@ def _elsewhere(rule: Rule, table: LimitTable | AllowedTable, rules: Sequence[Rul
         for other in rules
         if other is not rule
         and other.when is None
-        and other.at_line == rule.at_line
+        and other.scope == rule.scope
         and isinstance(other.test, LimitTable | AllowedTable)
         and other.test.fact == table.fact
         and _way(other.test) == _way(table)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dealdesk.domain.decision import Change, Counterfactual, Decision, FxRate, Joint, Lever, Outcome
+from dealdesk.domain.decision import Change, Counterfactual, Decision, FxRate, Joint, Lever, Outcome, between
 from dealdesk.domain.facts import FACTS, Unit, plain
 from dealdesk.domain.judging import Breach, Verdict, judge
 from dealdesk.domain.measures import WHOLE, Terms, discount
@@ -190,15 +190,15 @@ class _Search:
 
 
 def _grouped(breaches: tuple[Breach, ...]) -> list[list[Breach]]:
-    """The breaches of one row on several lines together, in the policy's order."""
-    groups: dict[tuple[str, int], list[Breach]] = {}
+    """The breaches of one row on several lines together, in the policy's order; a group of lines stays by itself."""
+    groups: dict[tuple[str, int, tuple[int, ...]], list[Breach]] = {}
     for breach in breaches:
-        groups.setdefault((breach.rule.id, breach.row), []).append(breach)
+        groups.setdefault((breach.rule.id, breach.row, breach.group), []).append(breach)
     return list(groups.values())
 
 
-def _keys(verdict: Verdict) -> frozenset[tuple[str, int | None]]:
-    return frozenset((breach.rule.id, breach.line) for breach in verdict.breaches)
+def _keys(verdict: Verdict) -> frozenset[tuple[str, int | None, tuple[int, ...]]]:
+    return frozenset((breach.rule.id, breach.line, breach.group) for breach in verdict.breaches)
 
 
 def _rank(verdict: Verdict) -> _Rank:
@@ -206,6 +206,8 @@ def _rank(verdict: Verdict) -> _Rank:
 
 
 def _phrase(change: Change, total_discount: str) -> str:
+    if change.is_band:
+        return _within(change)
     match change.lever:
         case "max_line_discount_pct" if change.lines is not None:
             return f"{change.to}% discount or less on line {', '.join(change.lines)}"
@@ -221,6 +223,19 @@ def _phrase(change: Change, total_discount: str) -> str:
             return f"{change.to} billing"
         case _:
             return f"a total contract value of {_grouped_digits(change.to)} {change.unit} or more"
+
+
+def _within(change: Change) -> str:
+    where = "" if change.lines is None else f" on line {', '.join(change.lines)}"
+    match change.lever:
+        case "max_line_discount_pct":
+            return f"a discount {between(change.to, change.unit)}{where or ' on every line'}"
+        case "payment_days":
+            return f"payment terms {between(change.to, ' days')}"
+        case "term_months":
+            return f"a term {between(change.to, ' months')}"
+        case _:
+            return f"a total contract value {between(change.to, f' {change.unit}')}"
 
 
 def _more_or_less(change: Change) -> str:

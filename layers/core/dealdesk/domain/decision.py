@@ -32,6 +32,9 @@ class Disclosure(StrEnum):
     OFF = "off"
 
 
+BAND = " to "
+
+
 @dataclass(frozen=True, slots=True)
 class FxRate:
     """A dated rate: how many units of the policy's currency one unit of `currency` is worth."""
@@ -50,6 +53,7 @@ class FxRate:
 class Violation:
     """One reason: a rule, the line it concerns (None for the whole deal), and what would satisfy it.
 
+    `group` is what the lines of `lines` have in common where the rule judges them together, like "recurring".
     `step` names the approval that the rule asks for; `blocks` is true when no approval can help.
     `row` counts from zero; it is None for a rule without a table.
     """
@@ -66,6 +70,8 @@ class Violation:
     step: str | None
     blocks: bool
     message: str
+    group: str | None = None
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +88,8 @@ class Change:
 
     Levers: `max_line_discount_pct` (no line of `lines` is discounted more than this; None means all lines),
     `payment_days`, `term_months`, `billing`, and `total_contract_value` (more volume at the same prices).
-    `before` and `to` are texts in the lever's `unit`: "27.50" in %, "60" in days, "5000.00" in USD.
+    `before` and `to` are texts in the lever's `unit`: "27.50" in %, "60" in days, "5000.00" in USD. Where limits are
+    not disclosed exactly, `to` is the band that it lies in, like "20 to 25".
     """
 
     lever: str
@@ -90,6 +97,16 @@ class Change:
     to: str
     unit: str = ""
     lines: tuple[str, ...] | None = None
+
+    @property
+    def is_band(self) -> bool:
+        return BAND in self.to
+
+
+def between(band: str, unit: str) -> str:
+    """A band in words: "between 20 and 25%"; `unit` comes with its space, where it has one."""
+    low, _, high = band.partition(BAND)
+    return f"between {int(low):,} and {int(high):,}{unit}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,13 +50,17 @@ class StageAsked:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Limit:
-    """What an approver accepted of one rule; `op` is `max`, `min` or `same`, `value` as the decision shows it."""
+    """What an approver accepted of one rule; `op` is `max`, `min` or `same`, `value` as the decision shows it.
+
+    `group` is what the lines have in common which the rule judges together.
+    """
 
     rule: str
     line: str | None
     fact: str
     op: str
     value: str
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -109,7 +109,7 @@ def _knows_every_item(scope: Scope, after: Quote, policy: Policy, fx: Mapping[st
 
 
 def _within(violation: Violation, limits: tuple[Limit, ...]) -> bool:
-    granted = next((g for g in limits if (g.rule, g.line, g.fact) == _dimension(violation)), None)
+    granted = next((g for g in limits if (g.rule, g.line, g.group, g.fact) == _dimension(violation)), None)
     if granted is None:
         return False
     if granted.op == "same":
@@ -120,8 +120,8 @@ def _within(violation: Violation, limits: tuple[Limit, ...]) -> bool:
 
 def _limit(violation: Violation) -> Limit:
     op = violation.op if violation.op in ("max", "min") else "same"
-    return Limit(violation.rule, violation.line, violation.fact, op, violation.actual)
+    return Limit(violation.rule, violation.line, violation.fact, op, violation.actual, violation.group)
 
 
-def _dimension(violation: Violation) -> tuple[str, str | None, str]:
-    return violation.rule, violation.line, violation.fact
+def _dimension(violation: Violation) -> tuple[str, str | None, str | None, str]:
+    return violation.rule, violation.line, violation.group, violation.fact

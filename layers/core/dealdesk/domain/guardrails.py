@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from dealdesk.domain.counterfactual import find_counterfactual
 from dealdesk.domain.decision import (
+    BAND,
     Change,
     Counterfactual,
     Decision,
@@ -76,6 +77,7 @@ def to_json(decision: Decision) -> dict[str, object]:
             "hash": decision.policy_hash,
         },
         "outcome": decision.outcome.value,
+        "disclosure": decision.disclosure.value,
         "route": [{"mode": stage.mode, "steps": list(stage.steps)} for stage in decision.route],
         "required_steps": list(decision.required_steps),
         "covered": [{"step": step, "covered_by": by} for step, by in decision.covered],
@@ -97,6 +99,7 @@ def to_json(decision: Decision) -> dict[str, object]:
 
 
 def _violation(violation: Violation) -> dict[str, object]:
+    of_group = {"group": violation.group, "lines": list(violation.lines)} if violation.lines else {}
     return {
         "rule": violation.rule,
         "line": violation.line,
@@ -109,6 +112,7 @@ def _violation(violation: Violation) -> dict[str, object]:
         "passes_at": violation.passes_at,
         "action": {"block": True} if violation.blocks else {"approve": violation.step},
         "message": violation.message,
+        **of_group,
     }
 
 
@@ -142,11 +146,15 @@ def _joint(joint: Joint) -> dict[str, object]:
             change[part.lever] = _counted(part, part.to)
             continue
         for line in part.lines:
-            by_line[line] = min(by_line.get(line, part.to), part.to, key=Decimal)
+            by_line[line] = min(by_line.get(line, part.to), part.to, key=_least)
     if by_line:
         change["line_discount_pct"] = by_line
     return {"change": change, "outcome": joint.outcome.value}
 
 
+def _least(text: str) -> Decimal:
+    return Decimal(text.partition(BAND)[0])
+
+
 def _counted(change: Change, text: str) -> int | str:
-    return int(text) if change.unit in ("days", "months") else text
+    return int(text) if change.unit in ("days", "months") and BAND not in text else text

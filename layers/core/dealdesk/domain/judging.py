@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from dealdesk.domain.decision import FxRate, Outcome
 from dealdesk.domain.facts import Facts
+from dealdesk.domain.line_groups import group_facts, groups_of
 from dealdesk.domain.measures import Terms, deal_facts, line_facts
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.programme import PASSES
@@ -14,11 +15,12 @@ from dealdesk.domain.rules import LIST_PRICE_MISSING, RATE_MISSING, Rule
 
 
 class Breach(NamedTuple):
-    """A rule that is violated: by which row of its table, on which line (its place in the terms)."""
+    """A rule that is violated: by which row of its table, on which line or group of lines (places in the terms)."""
 
     rule: Rule
     row: int
     line: int | None
+    group: tuple[int, ...] = ()
 
 
 class Verdict(NamedTuple):
@@ -55,7 +57,18 @@ def judge(terms: Terms, policy: Policy, rate: FxRate | None) -> Verdict:
                 row = check(facts)
                 if row != PASSES:
                     breaches.append(Breach(rule, row, index))
+    if policy.group_checks:
+        breaches += _of_groups(deal, terms, policy)
     return _verdict(deal, lines, breaches)
+
+
+def _of_groups(deal: Facts, terms: Terms, policy: Policy) -> Iterator[Breach]:
+    for rule, check in policy.group_checks:
+        assert rule.group_by is not None, "these are the rules that look at groups"
+        for group in groups_of(terms.lines, rule.group_by):
+            row = check(group_facts(deal, [terms.lines[place] for place in group], rule.group_by))
+            if row != PASSES:
+                yield Breach(rule, row, None, group)
 
 
 def _missing(terms: Terms, policy: Policy, rate: FxRate | None) -> list[Breach]:

@@ -42,6 +42,7 @@ class Policy:
     hash: str = field(init=False, compare=False)
     deal_checks: tuple[tuple[Rule, Check], ...] = field(init=False, repr=False, compare=False)
     line_checks: tuple[tuple[Rule, Check], ...] = field(init=False, repr=False, compare=False)
+    group_checks: tuple[tuple[Rule, Check], ...] = field(init=False, repr=False, compare=False)
     order: tuple[str, ...] = field(init=False, repr=False, compare=False)
     covers: Covers = field(init=False, repr=False, compare=False)
 
@@ -49,7 +50,9 @@ class Policy:
         object.__setattr__(self, "hash", hashlib.sha256(self.canonical.encode()).hexdigest())
         compiled = [(rule, compile_rule(rule)) for rule in self.rules]
         object.__setattr__(self, "deal_checks", tuple(pair for pair in compiled if not pair[0].at_line))
-        object.__setattr__(self, "line_checks", tuple(pair for pair in compiled if pair[0].at_line))
+        lines = [pair for pair in compiled if pair[0].at_line]
+        object.__setattr__(self, "line_checks", tuple(pair for pair in lines if pair[0].group_by is None))
+        object.__setattr__(self, "group_checks", tuple(pair for pair in lines if pair[0].group_by is not None))
         object.__setattr__(self, "order", tuple(step for stage in self.route for step in stage.steps))
         object.__setattr__(self, "covers", covers_of(self.steps))
 

@@ -9,10 +9,10 @@ from datetime import datetime
 from dealdesk.domain import certificate, signature
 from dealdesk.domain import events as e
 from dealdesk.domain.approval_steps import Step
-from dealdesk.domain.counterfactual import what_would_pass
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.decision import Decision, FxRate, Outcome
 from dealdesk.domain.directory import Directory
+from dealdesk.domain.disclosure import disclosed, what_a_rep_may_try
 from dealdesk.domain.entitlement import conflicted, seats
 from dealdesk.domain.fold import fold
 from dealdesk.domain.grants import survives, unmet
@@ -103,13 +103,14 @@ def _judged(
         happened += signature.withdraw(deal, "the terms changed")
     happened.append(e.QuoteEvaluated(deal.revision + 1, quote, decision, editor))
     if decision.violations:
+        told = disclosed(decision)  # this event goes where reps read it, by n8n for one
         happened.append(
             e.GuardrailViolated(
                 deal.revision + 1,
                 decision.outcome.value,
                 tuple(violation.rule for violation in decision.violations),
-                tuple(violation.message for violation in decision.violations),
-                what_would_pass(decision),
+                tuple(violation.message for violation in told.violations),
+                what_a_rep_may_try(decision),
             )
         )
     after = fold(deal, happened, now)

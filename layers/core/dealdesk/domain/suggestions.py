@@ -127,8 +127,12 @@ def moves_for(
     breach: Breach, together: Sequence[Breach], terms: Terms, policy: Policy, rate: FxRate | None
 ) -> Iterator[Move]:
     """Changes that could satisfy the rule, likeliest first; `together` are its breaches on all lines."""
-    ids = tuple(terms.lines[other.line].id for other in together if other.line is not None) or None
+    places = breach.group or [other.line for other in together if other.line is not None]
+    ids = tuple(terms.lines[place].id for place in places) or None
     test = breach.rule.test
+    if breach.group and isinstance(test, LimitTable) and test.fact.slot == slot.MARGIN and test.op == "min":
+        yield from _raising_margin([_chosen(terms, ids)], test.rows[breach.row].limit, ids)
+        return
     match test:
         case LimitTable():
             limit = test.rows[breach.row].limit
@@ -178,7 +182,8 @@ def _towards(
         yield from _caps_reaching(terms.lines, wanted * WHOLE, 0, None)
         yield Move(VALUE, None, limit)
     elif at == slot.MARGIN and op == "min" and limit < WHOLE:
-        yield from _raising_margin(_chosen(terms, ids), limit, ids)
+        chosen = _chosen(terms, ids)
+        yield from _raising_margin([chosen] if ids is None else [(line,) for line in chosen], limit, ids)
     elif at <= slot.USAGE_DISCOUNT and op == "max" and 0 <= limit < WHOLE:
         if at in _CHARGE_OF:
             ids = tuple(line.id for line in terms.lines if line.charge_type is _CHARGE_OF[at])
@@ -189,13 +194,12 @@ def _towards(
         yield Move(CAP, ids, limit)
 
 
-def _raising_margin(lines: Sequence[Priced], limit: int, ids: tuple[str, ...] | None) -> Iterator[Move]:
-    """Caps for the margin of the deal, or of each of the lines where a rule looks at lines."""
-    if margin(lines) is None:
-        return
-    groups = [lines] if ids is None else [(line,) for line in lines]
+def _raising_margin(groups: Sequence[Sequence[Priced]], limit: int, ids: tuple[str, ...] | None) -> Iterator[Move]:
+    """Caps for the margin of the lines of each group together."""
     caps: list[int] = []
     for group in groups:
+        if margin(group) is None:
+            return
         cost = sum([line.cost_minor or 0 for line in group])
         reaching = list(_caps_reaching(group, -(-cost * WHOLE * WHOLE // (WHOLE - limit)), 0, ids))
         if not reaching:

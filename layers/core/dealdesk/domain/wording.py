@@ -6,17 +6,19 @@ from dealdesk.domain.conditions import Condition, leaves, render
 from dealdesk.domain.decision import Violation
 from dealdesk.domain.facts import FACTS, Fact, Facts, Unit, plain, spoken
 from dealdesk.domain.judging import Breach, Verdict
+from dealdesk.domain.line_groups import group_facts, group_value
 from dealdesk.domain.measures import Terms
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.rules import RATE_MISSING, AllowedTable, LimitTable, Unknown, key_texts
 
 _SUFFIX = {Unit.PERCENT: "%", Unit.DAYS: " days", Unit.MONTHS: " months"}
+NAMED_LINES = 10
 _PLURAL = frozenset({"payment_days"})
 
 
 def explain(breach: Breach, verdict: Verdict, terms: Terms, policy: Policy) -> Violation:
     """The violation as a decision carries it."""
-    facts = verdict.deal if breach.line is None or not verdict.lines else verdict.lines[breach.line]
+    facts = _facts_of(breach, verdict, terms)
     match breach.rule.test:
         case LimitTable():
             return _beyond_limit(breach, breach.rule.test, facts, terms, policy)
@@ -26,6 +28,13 @@ def explain(breach: Breach, verdict: Verdict, terms: Terms, policy: Policy) -> V
             return _not_known(breach, terms, policy)
         case condition:
             return _applies(breach, condition, facts, terms, policy)
+
+
+def _facts_of(breach: Breach, verdict: Verdict, terms: Terms) -> Facts:
+    if breach.rule.group_by is not None:
+        lines = [terms.lines[place] for place in breach.group]
+        return group_facts(verdict.deal, lines, breach.rule.group_by)
+    return verdict.deal if breach.line is None or not verdict.lines else verdict.lines[breach.line]
 
 
 def fact_texts(deal: Facts, policy: Policy) -> tuple[tuple[str, str], ...]:
@@ -161,7 +170,10 @@ def _violation(
 ) -> Violation:
     rule = breach.rule
     line = None if breach.line is None else terms.lines[breach.line].id
-    where = "" if line is None else f"line {line}: "
+    lines = tuple(terms.lines[place].id for place in breach.group)
+    group = None if rule.group_by is None else str(group_value(terms.lines[breach.group[0]], rule.group_by))
+    if rule.group_by is not None and rule.group_by.name not in dict(key):
+        key = ((rule.group_by.name, str(group)), *key)
     place = f" row {row + 1}" if row is not None and rows > 1 else ""
     then = "blocked" if rule.step is None else f"needs {policy.steps[rule.step].label}"
     source = f"(rule {rule.id}{place}, policy {policy.policy_id} v{policy.version})"
@@ -177,8 +189,19 @@ def _violation(
         passes_at=passes_at,
         step=rule.step,
         blocks=rule.step is None,
-        message=f"{where}{reason} {source}; {then}",
+        message=f"{place_of(line, group, lines)}{reason} {source}; {then}",
+        group=group,
+        lines=lines,
     )
+
+
+def place_of(line: str | None, group: str | None, lines: tuple[str, ...]) -> str:
+    """Where a reason applies, as its sentence begins; "" for the whole deal."""
+    if lines:
+        named = ", ".join(lines[:NAMED_LINES])
+        more = f" and {len(lines) - NAMED_LINES} more" if len(lines) > NAMED_LINES else ""
+        return f"{group} (line{'s' if len(lines) > 1 else ''} {named}{more}): "
+    return "" if line is None else f"line {line}: "
 
 
 def _for_keys(key: tuple[tuple[str, str], ...]) -> str:

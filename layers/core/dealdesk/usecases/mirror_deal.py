@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dealdesk.domain.counterfactual import what_would_pass
 from dealdesk.domain.deal import Deal, Round
+from dealdesk.domain.disclosure import disclosed, what_a_rep_may_try
 from dealdesk.domain.events import StepAsked
 from dealdesk.domain.grants import unmet
 from dealdesk.domain.money import Money, format_money
@@ -28,7 +28,8 @@ def mirror_deal(deals: Deals, crm: Crm, deal_id: str) -> int:
 
 
 def _fields(deal: Deal) -> dict[str, object]:
-    decision, payment, invoice = deal.decision, deal.payment, deal.invoice
+    decision = disclosed(deal.decision) if deal.decision else None
+    payment, invoice = deal.payment, deal.invoice
     violations = decision.violations if decision else ()
     reasons = [deal.problem] if deal.problem else [violation.message for violation in violations]
     return {
@@ -37,7 +38,7 @@ def _fields(deal: Deal) -> dict[str, object]:
         "version": deal.version,
         "outcome": decision.outcome.value if decision else None,
         "reasons": "\n".join(reasons)[:TEXT_LIMIT],
-        "what_would_pass": what_would_pass(decision)[:TEXT_LIMIT] if decision and violations else "",
+        "what_would_pass": what_a_rep_may_try(deal.decision)[:TEXT_LIMIT] if deal.decision and violations else "",
         "waiting_for": _waiting_for(deal),
         "fingerprint": decision.fingerprint if decision else None,
         "envelope_id": deal.envelope.id if deal.envelope else None,
