@@ -126,6 +126,23 @@ class InvoiceDraft:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class CreditMemo:
+    """What takes back lines of a posted invoice, in part or in full; amounts are positive, and before tax."""
+
+    memo_id: str
+    number: str
+    invoice_id: str
+    invoice_number: str
+    invoice_ledger_id: str
+    customer_id: str
+    customer_name: str
+    currency: str
+    lines: tuple[InvoiceLine, ...]
+    total_minor: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class QuoteReceived:
     TYPE: ClassVar[str] = "deal.received"
     crm: CrmRecord | None
