@@ -1,9 +1,9 @@
-"""QuickBooks Online's twin: one company's customers, items and invoices, behind tokens that rotate."""
+"""QuickBooks Online's twin: one company's customers, items and documents, behind tokens that rotate."""
 
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from werkzeug.wrappers import Request, Response
@@ -31,6 +31,7 @@ TITLES = {
     "6000": "A business validation error has occurred while processing your request",
     "6070": "Amount calculation incorrect in the request.",
     "6140": "Duplicate Document Number Error",
+    "6210": "Account Period Closed, Cannot Update Through Services Error",
     "6240": "Duplicate Name Exists Error",
 }
 TYPES = {
@@ -61,6 +62,10 @@ class QuickBooksTwin(Twin):
         self.route("GET", f"{company}/customer/<record_id>", self._allowed(self._read_customer))
         self.route("POST", f"{company}/invoice", self._allowed(self._once(self._write_invoice)))
         self.route("POST", f"{company}/customer", self._allowed(self._once(self._write_customer)))
+        self.route("GET", f"{company}/creditmemo/<record_id>", self._allowed(self._read_credit_memo))
+        self.route("POST", f"{company}/creditmemo", self._allowed(self._once(self._write_credit_memo)))
+        self.action("close_books", self._close_books)
+        self.action("charge_tax", self._charge_tax)
         self.action("receive_payment", self._receive_payment)
         self.action("edit", self._edit)
 
@@ -77,6 +82,11 @@ class QuickBooksTwin(Twin):
         self._answers: dict[str, Json] = {}
         for seed in self._seeds:
             self._import(seed)
+
+    def expire_tokens(self) -> None:
+        """No access token that was handed out is good any more."""
+        with self.lock:
+            self._access.clear()
 
     def state(self) -> Json:
         return {name: list(table.values()) for name, table in self.books.tables.items()}
@@ -162,6 +172,12 @@ class QuickBooksTwin(Twin):
     def _read_customer(self, _request: Request, record_id: str) -> Response:
         return self._stamped({"Customer": self.books.find("Customer", record_id)})
 
+    def _read_credit_memo(self, _request: Request, record_id: str) -> Response:
+        return self._stamped({"CreditMemo": self.books.find("CreditMemo", record_id)})
+
+    def _write_credit_memo(self, request: Request) -> Json:
+        return {"CreditMemo": self.books.add_credit_memo(_body(request))}
+
     def _write_invoice(self, request: Request) -> Json:
         operation = request.args.get("operation")
         if operation == "void":
@@ -180,6 +196,16 @@ class QuickBooksTwin(Twin):
         if not 0 < amount <= invoice["Balance"]:
             raise Refused(400, "6000", f"the open balance is {invoice['Balance']}")
         return self.books.change("Invoice", invoice, {"Balance": invoice["Balance"] - amount})
+
+    def _close_books(self, body: Json) -> Json:
+        """The accountant closes the books up to and with a day."""
+        self.books.closed_through = date.fromisoformat(body["through"])
+        return {"closed_through": body["through"]}
+
+    def _charge_tax(self, body: Json) -> Json:
+        """The company's tax settings change: new documents carry so much tax."""
+        self.books.tax_percent = Decimal(str(body["percent"]))
+        return {"percent": str(self.books.tax_percent)}
 
     def _edit(self, body: Json) -> Json:
         """A bookkeeper edits an object by hand."""
