@@ -38,6 +38,7 @@ class NetSuiteTwin(Twin):
             self.route("GET", f"{RECORDS}/{table}/<key>", self._allowed(self._reader(table)))
             self.route("PUT", f"{RECORDS}/{table}/<key>", self._allowed(self._upserter(table)))
             self.route("POST", f"{RECORDS}/{table}", self._allowed(self._inserter(table)))
+        self.route("GET", f"{RECORDS}/currency/<key>", self._allowed(self._read_currency))
         self.route("POST", f"{RECORDS}/invoice/<key>/!transform/creditMemo", self._allowed(self._transform))
         self.action("close_books", self._close_books)
         self.action("charge_tax", self._charge_tax)
@@ -136,6 +137,9 @@ class NetSuiteTwin(Twin):
             return json_answer({"links": [], **record, "item": lines})
 
         return read
+
+    def _read_currency(self, _request: Request, key: str) -> Response:
+        return json_answer({"links": [], **self.books.find("currency", key)})
 
     def _upserter(self, table: str) -> Callable[..., Response]:
         def upsert(request: Request, key: str) -> Response:

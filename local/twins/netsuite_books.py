@@ -88,7 +88,7 @@ class Books:
             _user_error("An external ID can contain letters, numbers, underscores and hyphens.")
         customer = self._referred("customer", body, "entity")
         currency = self._referred("currency", body, "currency") if "currency" in body else self._first("currency")
-        cent = Decimal(1).scaleb(-int(currency["currencyprecision"]))
+        cent = Decimal(1).scaleb(-int(currency["currencyPrecision"]["id"]))
         lines = [*lines_before, *(self._line(line, index, cent) for index, line in enumerate(_lines(body)))]
         if not lines:
             _user_error("You must enter at least one line item for this transaction.")

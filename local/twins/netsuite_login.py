@@ -113,7 +113,7 @@ class Door:
         if not fresh or not nonce or nonce in self.nonces:
             return False
         signature = given.pop("oauth_signature", "")
-        if not hmac.compare_digest(signature, self.signature(request.method, request.url, given)):
+        if not hmac.compare_digest(signature, self.signature(request.method, _address(request), given)):
             return False
         self.nonces.add(nonce)
         return True
@@ -128,6 +128,11 @@ class Door:
         base = "&".join((method.upper(), _escaped(address), _escaped(text)))
         key = f"{_escaped(self.integration.consumer_secret)}&{_escaped(self.integration.token_secret)}"
         return base64.b64encode(hmac.new(key.encode(), base.encode(), sha256).digest()).decode()
+
+
+def _address(request: Request) -> str:
+    """As the caller wrote and signed it: what a server decodes on the way is signed otherwise."""
+    return request.host_url.rstrip("/") + str(request.environ["REQUEST_URI"])
 
 
 def _escaped(text: str) -> str:

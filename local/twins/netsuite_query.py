@@ -8,7 +8,7 @@ from local.twins.server import Json, Refused
 COLUMNS = {
     "customer": ("id", "entityid", "companyname", "externalid", "isinactive"),
     "item": ("id", "itemid", "externalid", "isinactive"),
-    "currency": ("id", "symbol", "name", "currencyprecision"),
+    "currency": ("id", "symbol", "name"),
     "transaction": ("id", "type", "tranid", "externalid", "memo", "trandate", "entity", "currency"),
 }
 SELECT = re.compile(

@@ -131,6 +131,13 @@ def quickbooks_records(_: World) -> None:
     assert skus <= {item["Name"] for item in books["Item"]}
 
 
+def netsuite_records(_: World) -> None:
+    books, crm = document("netsuite_records.json"), document("salesforce_records.json")
+
+    assert {line["ProductCode"] for line in crm["OpportunityLineItem"]} <= {item["itemid"] for item in books["item"]}
+    assert {account["Id"] for account in crm["Account"]} <= {one["externalId"] for one in books["customer"]}
+
+
 READ: dict[str, Callable[[World], None]] = {
     "salesforce_quotes_submitted.xml": quotes_submitted,
     "salesforce_approval_decided.xml": approval_decided,
@@ -144,6 +151,7 @@ READ: dict[str, Callable[[World], None]] = {
     "authorizer_request.json": authorizer_request,
     "salesforce_records.json": salesforce_records,
     "quickbooks_records.json": quickbooks_records,
+    "netsuite_records.json": netsuite_records,
 }
 
 

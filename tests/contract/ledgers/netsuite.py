@@ -84,7 +84,8 @@ def key_pair(bits: int = 3_072) -> tuple[str, str]:
 def records() -> dict[str, list[dict[str, Any]]]:
     return {
         "currency": [
-            {"symbol": symbol, "name": symbol, "currencyprecision": decimals} for symbol, decimals in PRECISION.items()
+            {"symbol": symbol, "name": symbol, "currencyPrecision": {"id": str(decimals), "refName": str(decimals)}}
+            for symbol, decimals in PRECISION.items()
         ],
         "customer": [{"externalId": id_, "companyname": name, "entityid": name} for id_, name in CUSTOMERS.values()],
         "item": [{"itemid": sku} for sku in SKUS],

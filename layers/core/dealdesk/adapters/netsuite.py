@@ -15,12 +15,15 @@ from dealdesk.adapters.netsuite_auth import Method
 from dealdesk.adapters.netsuite_rest import NetsuiteRest, quoted
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.events import CreditMemo, InvoiceDraft, InvoiceLine
+from dealdesk.domain.money import minor_units
 from dealdesk.errors import VendorRefused, VendorUnavailable
 from dealdesk.ports import LedgerInvoice
 
 EXTERNAL_ID = re.compile(r"[A-Za-z0-9_-]{1,60}")
 # "Custom": the rate on the line is the price, not one of the item's price levels.
 CUSTOM_PRICE = {"id": "-1"}
+# What NetSuite keeps of a currency that does not say more.
+DECIMALS = 2
 KINDS = {"invoice": ("invoice", "CustInvc"), "creditMemo": ("credit memo", "CustCred")}
 
 
@@ -133,11 +136,14 @@ class NetsuiteLedger:
         return known
 
     def _currency(self, currency: str) -> str:
-        rows = self._rest.query(f"SELECT id, currencyprecision FROM currency WHERE symbol = {quoted(currency)}")
+        rows = self._rest.query(f"SELECT id FROM currency WHERE symbol = {quoted(currency)}")
         if not rows:
             raise VendorRefused(f"NetSuite has no currency {currency}; add it, then post the invoice again")
-        ledger_notes.require_decimals("NetSuite", currency, int(rows[0].get("currencyprecision") or 0))
-        return str(rows[0]["id"])
+        currency_id = str(rows[0]["id"])
+        if minor_units(currency) > DECIMALS:
+            record = self._rest.read(f"/currency/{currency_id}") or {}
+            ledger_notes.require_decimals("NetSuite", currency, _precision(record))
+        return currency_id
 
 
 def external_id(name: str) -> str:
@@ -156,6 +162,13 @@ def _line(line: InvoiceLine, item_id: str, currency: str) -> dict[str, object]:
         "rate": Decimal(line.unit_price),
         "amount": ledger_notes.amount_of(line, currency),
     }
+
+
+def _precision(currency: dict[str, Any]) -> int:
+    """The decimals that the account keeps of a currency, a setting of its record."""
+    kept = currency.get("currencyPrecision")
+    told = str(kept.get("id") if isinstance(kept, dict) else kept)
+    return int(told) if told.isdigit() else DECIMALS
 
 
 def _read(record: dict[str, Any], currency: str) -> LedgerInvoice:

@@ -18,7 +18,7 @@ TIMEOUT_SECONDS = (3.05, 10)
 RECORDS = "/services/rest/record/v1"
 QUERY = "/services/rest/query/v1/suiteql"
 # Somebody is at it, or has just been: what was read may be old, and another call may do.
-TRY_AGAIN = re.compile(r"CONCURRENCY|REQUEST_LIMIT|REQUEST_BLOCKED|RCRD_HAS_BEEN_CHANGED")
+TRY_AGAIN = re.compile(r"CONCUR|REQUEST_LIMIT|REQUEST_BLOCKED|RCRD_HAS_BEEN_CHANGED")
 WAIT_SECONDS = 10
 
 # Amounts go out as JSON numbers with exactly the digits that they have; no float is made on the way.
