@@ -54,6 +54,7 @@ def local_secrets(jwt_key: Path) -> Secrets:
             "client_secret": secrets.token_hex(20),
             "realm_id": QUICKBOOKS_REALM,
             "refresh_token": f"RT1-{secrets.token_hex(24)}",
+            "verifier_tokens": [secrets.token_hex(16)],
         },
         "netsuite": {
             "account": "1234567",

@@ -1,10 +1,14 @@
 """QuickBooks Online's twin: one company's customers, items and documents, behind tokens that rotate."""
 
+import base64
+import hmac
 import json
 import secrets
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from hashlib import sha256
 
 from werkzeug.wrappers import Request, Response
 
@@ -48,8 +52,18 @@ class QuickBooksTwin(Twin):
 
     name = "quickbooks"
 
-    def __init__(self, *, client_id: str, client_secret: str, realm_id: str, refresh_token: str) -> None:
+    def __init__(
+        self,
+        *,
+        client_id: str,
+        client_secret: str,
+        realm_id: str,
+        refresh_token: str,
+        verifier_token: str = "",
+        webhook_url: str = "",
+    ) -> None:
         super().__init__()
+        self._verifier_token, self._webhook_url = verifier_token, webhook_url
         self.client_id, self.client_secret, self.realm_id = client_id, client_secret, realm_id
         self._first_token = refresh_token
         self._seeds: list[Mapping[str, Sequence[Json]]] = []
@@ -181,10 +195,30 @@ class QuickBooksTwin(Twin):
     def _write_invoice(self, request: Request) -> Json:
         operation = request.args.get("operation")
         if operation == "void":
-            return {"Invoice": self.books.void_invoice(_body(request))}
+            return self._told("voided", self.books.void_invoice(_body(request)))
         if operation is not None:
             raise Refused(400, "2010", f"Operation {operation} is not supported")
-        return {"Invoice": self.books.add_invoice(_body(request))}
+        return self._told("created", self.books.add_invoice(_body(request)))
+
+    def _told(self, operation: str, invoice: Json) -> Json:
+        """The answer about an invoice, after those who listen have been told that it was touched."""
+        if self._webhook_url:
+            event = {
+                "specversion": "1.0",
+                "id": str(uuid.uuid4()),
+                "source": "intuit.dsnBgbseACLLRZNxo2dfc4evmEJdxde58xeeYcZliOU=",
+                "type": f"qbo.invoice.{operation}.v1",
+                "datacontenttype": "application/json",
+                "time": self.clock().isoformat(),
+                "intuitentityid": invoice["Id"],
+                "intuitaccountid": self.realm_id,
+                "data": {},
+            }
+            body = json.dumps([event]).encode()
+            proof = hmac.new(self._verifier_token.encode(), body, sha256).digest()
+            headers = {"Content-Type": "application/json", "intuit-signature": base64.b64encode(proof).decode()}
+            self.webhooks.deliver(self._webhook_url, body, headers)
+        return {"Invoice": invoice}
 
     def _write_customer(self, request: Request) -> Json:
         return {"Customer": self.books.add_customer(_body(request))}
@@ -195,7 +229,8 @@ class QuickBooksTwin(Twin):
         amount = Decimal(str(body["amount"]))
         if not 0 < amount <= invoice["Balance"]:
             raise Refused(400, "6000", f"the open balance is {invoice['Balance']}")
-        return self.books.change("Invoice", invoice, {"Balance": invoice["Balance"] - amount})
+        paid = self.books.change("Invoice", invoice, {"Balance": invoice["Balance"] - amount})
+        return dict(self._told("updated", paid)["Invoice"])
 
     def _close_books(self, body: Json) -> Json:
         """The accountant closes the books up to and with a day."""
@@ -210,7 +245,8 @@ class QuickBooksTwin(Twin):
     def _edit(self, body: Json) -> Json:
         """A bookkeeper edits an object by hand."""
         record = self.books.find(body["type"], body["id"])
-        return self.books.change(body["type"], record, _exact(body["fields"]))
+        edited = self.books.change(body["type"], record, _exact(body["fields"]))
+        return dict(self._told("updated", edited)["Invoice"]) if body["type"] == "Invoice" else edited
 
 
 def _exact(record: Json) -> Json:

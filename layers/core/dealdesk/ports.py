@@ -258,6 +258,16 @@ class LedgerInvoice:
     due_on: date
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class InvoiceReport:
+    """What the ledger has of an invoice of ours, when it says that somebody has touched it."""
+
+    deal_id: str
+    invoice_id: str
+    ledger_id: str
+    said: str
+
+
 class Ledger(Protocol):
     def post(self, key: str, draft: InvoiceDraft, deal: Deal, on: date) -> LedgerInvoice: ...
 

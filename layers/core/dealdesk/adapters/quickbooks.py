@@ -14,13 +14,16 @@ import requests
 from dealdesk.adapters import ledger_notes
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.events import CreditMemo, InvoiceDraft, InvoiceLine
+from dealdesk.domain.money import format_amount
 from dealdesk.errors import VendorRefused, VendorUnavailable
-from dealdesk.ports import LedgerInvoice
+from dealdesk.ports import InvoiceReport, LedgerInvoice
 
 MINOR_VERSION = "75"
 TIMEOUT_SECONDS = (3.05, 8)
 REQUEST_ID_LIMIT = 50
 MOST_RESULTS = 1_000
+# What a company without the feature of several currencies leaves out.
+HOME_CURRENCY = "USD"
 # QuickBooks rounds every amount to so many decimals, whatever the currency has.
 DECIMALS = 2
 # A number that is taken, and an object that somebody else has changed since it was read.
@@ -76,6 +79,14 @@ class QuickbooksLedger:
     def look_up_credit(self, memo: CreditMemo) -> LedgerInvoice | None:
         return self._look_up("CreditMemo", memo)
 
+    def report(self, ledger_id: str, operation: str) -> InvoiceReport | None:
+        """What an invoice reads now that QuickBooks has reported it; None for one that the desk did not post."""
+        row = self._call("GET", f"/invoice/{quote(ledger_id, safe='')}", params={}).get("Invoice")
+        owner = ledger_notes.owner_of(row.get("PrivateNote")) if isinstance(row, dict) else None
+        if row is None or owner is None:
+            return None
+        return InvoiceReport(*owner, ledger_id=ledger_id, said=f"{operation}: {_open_amount(row)} open")
+
     def _document(self, document: InvoiceDraft | CreditMemo, deal: Deal, on: date) -> dict[str, Any]:
         return {
             "DocNumber": document.number,
@@ -101,14 +112,14 @@ class QuickbooksLedger:
         """The customer's id at QuickBooks; made from the CRM's account when it is new."""
         found = self._query("Customer", "DisplayName", document.customer_name)
         if found:
-            return str(found[0]["Id"])
+            return _id(found[0])
         body = {
             "DisplayName": document.customer_name,
             "Notes": f"CRM account {document.customer_id}",
             "CurrencyRef": {"value": document.currency},
         }
         request_id = f"customer:{document.customer_id}"[:REQUEST_ID_LIMIT]
-        return str(self._call("POST", "/customer", params={"requestid": request_id}, body=body)["Customer"]["Id"])
+        return _id(self._call("POST", "/customer", params={"requestid": request_id}, body=body).get("Customer"))
 
     def _line(self, line: InvoiceLine, currency: str) -> dict[str, object]:
         items = self._query("Item", "Name", line.sku)
@@ -119,7 +130,7 @@ class QuickbooksLedger:
             "Description": line.description,
             "DetailType": "SalesItemLineDetail",
             "SalesItemLineDetail": {
-                "ItemRef": {"value": str(items[0]["Id"])},
+                "ItemRef": {"value": _id(items[0])},
                 "Qty": Decimal(line.quantity),
                 "UnitPrice": Decimal(line.unit_price),
             },
@@ -128,8 +139,10 @@ class QuickbooksLedger:
     def _query(self, entity: str, field: str, value: str) -> list[dict[str, Any]]:
         quoted = value.replace("\\", "\\\\").replace("'", "\\'")
         sql = f"select * from {entity} where {field} = '{quoted}' maxresults {MOST_RESULTS}"
-        answer = self._call("GET", "/query", params={"query": sql})
-        return list(answer.get("QueryResponse", {}).get(entity, []))
+        answer = self._call("GET", "/query", params={"query": sql}).get("QueryResponse")
+        if not isinstance(answer, dict):
+            raise VendorUnavailable("QuickBooks answered a query with something that is no result")
+        return list(answer.get(entity, []))
 
     def _call(
         self, method: str, path: str, *, params: dict[str, str], body: Mapping[str, object] | None = None
@@ -188,6 +201,13 @@ def translated(response: requests.Response) -> VendorUnavailable | VendorRefused
     return VendorRefused(f"QuickBooks refused: {' '.join(codes)} {'; '.join(details)}"[:300])
 
 
+def _id(row: Any) -> str:
+    try:
+        return str(row["Id"])
+    except (KeyError, TypeError) as error:
+        raise VendorUnavailable("QuickBooks answered with something that has no id") from error
+
+
 def _read(row: Any, currency: str) -> LedgerInvoice:
     try:
         total = Decimal(str(row["TotalAmt"]))
@@ -203,6 +223,19 @@ def _read(row: Any, currency: str) -> LedgerInvoice:
     if kept_in != currency:
         raise VendorRefused(f"QuickBooks has {found.number} in {kept_in}, not in {currency}")
     return found
+
+
+def _open_amount(row: dict[str, Any]) -> str:
+    """ "200.50 of 1200.50 USD"."""
+    try:
+        currency = str((row.get("CurrencyRef") or {}).get("value", HOME_CURRENCY))
+        minors = [
+            ledger_notes.exact_minor("QuickBooks", Decimal(str(row[n])), currency) for n in ("Balance", "TotalAmt")
+        ]
+    except (KeyError, ValueError, ArithmeticError) as error:
+        raise VendorUnavailable("QuickBooks answered with something that is no invoice") from error
+    balance, total = (format_amount(minor, currency) for minor in minors)
+    return f"{balance} of {total} {currency}"
 
 
 def _net(row: Any) -> Decimal:

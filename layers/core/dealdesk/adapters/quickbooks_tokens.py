@@ -48,7 +48,7 @@ class QuickbooksTokens:
         self._given = ""
 
     def __call__(self, renew: bool) -> str:
-        """A valid access token; to `renew` is to get another than the last. Raises `VendorUnavailable` if none is there."""
+        """A valid access token; to `renew`, another than the last. Raises `VendorUnavailable` when none can be had."""
         self._given = self._valid(refused=self._given if renew else "")
         return self._given
 

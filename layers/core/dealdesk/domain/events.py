@@ -472,6 +472,16 @@ class VendorAsked:
     answer: str
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class InvoiceReported:
+    """The ledger says that somebody has touched our invoice, and what it reads now: a hint that moves nothing."""
+
+    TYPE: ClassVar[str] = "invoice.reported"
+    invoice_id: str
+    ledger_id: str
+    said: str
+
+
 Event = (
     QuoteReceived
     | QuoteEvaluated
@@ -510,6 +520,7 @@ Event = (
     | IntentAttempted
     | IntentInterrupted
     | VendorAsked
+    | InvoiceReported
 )
 
 EVENT_TYPES: dict[str, type[Event]] = {event.TYPE: event for event in Event.__args__}
