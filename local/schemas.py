@@ -57,6 +57,7 @@ WHEN = {
     "invoice.posting_requested": "The approved invoice has to be posted, for the first time or again.",
     "invoice.posted": "The ledger has the invoice.",
     "invoice.failed": "The ledger has refused the invoice; a person must change something and ask again.",
+    "invoice.reported": "The ledger says that somebody has touched the invoice; `said` is what it reads now.",
     "intent.failed": "A vendor has refused an effect for good; a person must change something.",
     "intent.attempted": "A worker has taken the lease of an effect and is about to call the vendor.",
     "intent.interrupted": "The vendor has not answered clearly; the next attempt looks up first.",

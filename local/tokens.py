@@ -20,6 +20,8 @@ KEY_ID = "local-1"
 SALESFORCE_ORGANIZATION = "00D7F00000107XsUAI"
 DOCUSIGN_ACCOUNT = "a0000000-0000-4000-8000-000000000001"
 QUICKBOOKS_REALM = "310687"
+# NetSuite takes no shorter key.
+NETSUITE_KEY_BITS = 3_072
 
 
 def local_secrets(jwt_key: Path) -> Secrets:
@@ -52,6 +54,13 @@ def local_secrets(jwt_key: Path) -> Secrets:
             "client_secret": secrets.token_hex(20),
             "realm_id": QUICKBOOKS_REALM,
             "refresh_token": f"RT1-{secrets.token_hex(24)}",
+            "verifier_tokens": [secrets.token_hex(16)],
+        },
+        "netsuite": {
+            "account": "1234567",
+            "client_id": secrets.token_hex(32),
+            "certificate_id": secrets.token_urlsafe(32),
+            "private_key": _pem(_rsa_key(NETSUITE_KEY_BITS)),
         },
         "n8n": {"url_path": secrets.token_urlsafe(24), "signing_secret": secrets.token_urlsafe(32)},
         "jwt": {"keys": [_public_jwk(signing_key)]},
@@ -83,8 +92,8 @@ def issue_token(jwt_key: Path, *, user: str, role: str, minutes: int = 60) -> st
     return jwt.encode(claims, jwt_key.read_text(), algorithm="RS256", headers={"kid": KEY_ID})
 
 
-def _rsa_key() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65_537, key_size=2_048)
+def _rsa_key(bits: int = 2_048) -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65_537, key_size=bits)
 
 
 def _pem(key: rsa.RSAPrivateKey) -> str:

@@ -6,6 +6,8 @@ from typing import Any
 
 from local.twins.docusign import DocuSignTwin
 from local.twins.n8n import N8nTwin
+from local.twins.netsuite import NetSuiteTwin
+from local.twins.netsuite_login import Integration
 from local.twins.quickbooks import QuickBooksTwin
 from local.twins.salesforce import SalesforceTwin
 from local.twins.server import Twin
@@ -33,6 +35,11 @@ def build_town(api_url: str, vendors: dict[str, dict[str, Any]]) -> dict[str, Tw
         refresh_token=books["refresh_token"],
     )
     quickbooks.load(json.loads((EVENTS / "quickbooks_records.json").read_text()))
+    suite = vendors["netsuite"]
+    netsuite = NetSuiteTwin(
+        Integration(suite["account"], suite["client_id"], suite["certificate_id"], suite["public_key"])
+    )
+    netsuite.load(json.loads((EVENTS / "netsuite_records.json").read_text()))
     docusign = DocuSignTwin(
         integration_key=sign["integration_key"],
         user_id=sign["user_id"],
@@ -48,5 +55,5 @@ def build_town(api_url: str, vendors: dict[str, dict[str, Any]]) -> dict[str, Tw
         webhook_url=f"{api_url}/webhooks/stripe",
     )
     receiver = N8nTwin(path=n8n["url_path"], secret=n8n["signing_secret"])
-    twins: list[Twin] = [salesforce, docusign, stripe, quickbooks, receiver]
+    twins: list[Twin] = [salesforce, docusign, stripe, quickbooks, netsuite, receiver]
     return {twin.name: twin for twin in twins}

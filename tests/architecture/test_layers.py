@@ -24,7 +24,9 @@ PACKAGES = {
     "adapters": {
         "botocore",
         "docusign_esign",
+        "jwt",
         "msgspec",
+        "oauthlib",
         "pynamodb",
         "requests",
         "simple_salesforce",

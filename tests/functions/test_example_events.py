@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from dealdesk.contracts import docusign, salesforce, stripe
+from dealdesk.contracts import docusign, quickbooks, salesforce, stripe
 from dealdesk.contracts.bus import BusEvent
 from dealdesk.contracts.rest import QuoteIn
 from dealdesk.domain.money import Money
 from dealdesk.domain.stages import EnvelopeStatus
 from dealdesk.edge.reactions import parse_message
-from local.tokens import issue_token
+from local.tokens import QUICKBOOKS_REALM, issue_token
 from local.twins.salesforce_schema import SCHEMA
 from tests.journeys.world import World
 
@@ -67,6 +67,12 @@ def checkout_session_completed(_: World) -> None:
     assert session.metadata["deal_id"] == PASSES
     assert state is not None
     assert (state.outcome, state.amount) == ("paid", Money(1_020_000, "USD"))
+
+
+def invoice_updated(_: World) -> None:
+    (hint,) = quickbooks.hints_of(quickbooks.parse_events(raw("quickbooks_invoice_updated.json")), QUICKBOOKS_REALM)
+
+    assert (hint.cause, hint.ledger_id) == ("quickbooks:88cd52aa-33b6-4351-9aa4-47572edbd068", "1234")
 
 
 def quote(_: World) -> None:
@@ -131,11 +137,19 @@ def quickbooks_records(_: World) -> None:
     assert skus <= {item["Name"] for item in books["Item"]}
 
 
+def netsuite_records(_: World) -> None:
+    books, crm = document("netsuite_records.json"), document("salesforce_records.json")
+
+    assert {line["ProductCode"] for line in crm["OpportunityLineItem"]} <= {item["itemid"] for item in books["item"]}
+    assert {account["Id"] for account in crm["Account"]} <= {one["externalId"] for one in books["customer"]}
+
+
 READ: dict[str, Callable[[World], None]] = {
     "salesforce_quotes_submitted.xml": quotes_submitted,
     "salesforce_approval_decided.xml": approval_decided,
     "docusign_envelope_completed.json": envelope_completed,
     "stripe_checkout_session_completed.json": checkout_session_completed,
+    "quickbooks_invoice_updated.json": invoice_updated,
     "api_quote.json": quote,
     "api_create_deal.json": create_deal,
     "dynamodb_stream.json": stream,
@@ -144,6 +158,7 @@ READ: dict[str, Callable[[World], None]] = {
     "authorizer_request.json": authorizer_request,
     "salesforce_records.json": salesforce_records,
     "quickbooks_records.json": quickbooks_records,
+    "netsuite_records.json": netsuite_records,
 }
 
 

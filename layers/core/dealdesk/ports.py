@@ -11,7 +11,7 @@ from dealdesk.domain.chain import Recorded
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.decision import FxRate
 from dealdesk.domain.directory import Delegation, Directory, Member
-from dealdesk.domain.events import Event, InvoiceDraft
+from dealdesk.domain.events import CreditMemo, Event, InvoiceDraft
 from dealdesk.domain.money import Money
 from dealdesk.domain.quote import Quote
 from dealdesk.domain.stages import EnvelopeStatus
@@ -257,13 +257,26 @@ class PaymentLink:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PaymentState:
-    """`outcome` is `open`, `paid`, `processing`, `expired` or `failed`."""
+    """`outcome` is `open`, `approved` (the payer agreed, nothing has moved yet), `paid`, `processing`, `expired` or
+    `failed`.
+    """
 
     session_id: str
     payment_id: str
     outcome: str
     amount: Money
     reference: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RefundState:
+    """`outcome` is `pending`, `succeeded` or `failed`; `key` is that of the intent, as the vendor kept it."""
+
+    refund_id: str
+    key: str
+    outcome: str
+    amount: Money
     reason: str = ""
 
 
@@ -276,6 +289,16 @@ class Payments(Protocol):
 
     def cancel(self, session_id: str, key: str) -> PaymentState: ...
 
+    def capture(self, session_id: str, key: str) -> PaymentState:
+        """Takes what the payer has approved, once; where the vendor takes it by itself, only its state."""
+        ...
+
+    def refund(self, key: str, reference: str, amount: Money, deal_id: str) -> RefundState:
+        """Gives back part or all of the settled payment with this vendor reference."""
+        ...
+
+    def look_up_refund(self, key: str, reference: str) -> RefundState | None: ...
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LedgerInvoice:
@@ -285,10 +308,26 @@ class LedgerInvoice:
     due_on: date
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class InvoiceReport:
+    """What the ledger has of an invoice of ours, when it says that somebody has touched it."""
+
+    deal_id: str
+    invoice_id: str
+    ledger_id: str
+    said: str
+
+
 class Ledger(Protocol):
     def post(self, key: str, draft: InvoiceDraft, deal: Deal, on: date) -> LedgerInvoice: ...
 
     def look_up(self, draft: InvoiceDraft) -> LedgerInvoice | None: ...
+
+    def credit(self, key: str, memo: CreditMemo, deal: Deal, on: date) -> LedgerInvoice:
+        """A credit memo for lines of a posted invoice, linked to it; `total_minor` of the answer is what it credits."""
+        ...
+
+    def look_up_credit(self, memo: CreditMemo) -> LedgerInvoice | None: ...
 
 
 class Notifier(Protocol):

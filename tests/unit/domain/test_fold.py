@@ -59,6 +59,7 @@ def test_every_kind_of_event_can_be_folded() -> None:
         e.IntentAttempted("k", 1, LATER),
         e.IntentInterrupted("k", "timeout"),
         e.VendorAsked("payment", "open"),
+        e.InvoiceReported("inv", "7", "updated"),
     ]
 
     assert told | {type(event) for event in rest} >= set(e.EVENT_TYPES.values())
@@ -76,6 +77,7 @@ def test_an_event_about_another_subject_moves_nothing() -> None:
         e.InvoiceRejected("inv-other", "person-fin", "wrong"),
         e.EffectFailed("key-other", "post_invoice", "no"),
         e.VendorAsked("payment", "open"),
+        e.InvoiceReported("inv_d-1_1", "7", "updated: 0 of 100 open"),
     ):
         assert apply(deal, event, LATER) == deal
 

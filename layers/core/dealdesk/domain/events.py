@@ -143,6 +143,23 @@ class InvoiceDraft:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class CreditMemo:
+    """What takes back lines of a posted invoice, in part or in full; amounts are positive, and before tax."""
+
+    memo_id: str
+    number: str
+    invoice_id: str
+    invoice_number: str
+    invoice_ledger_id: str
+    customer_id: str
+    customer_name: str
+    currency: str
+    lines: tuple[InvoiceLine, ...]
+    total_minor: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class QuoteReceived:
     TYPE: ClassVar[str] = "deal.received"
     crm: CrmRecord | None
@@ -500,6 +517,16 @@ class VendorAsked:
     answer: str
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class InvoiceReported:
+    """The ledger says that somebody has touched our invoice, and what it reads now: a hint that moves nothing."""
+
+    TYPE: ClassVar[str] = "invoice.reported"
+    invoice_id: str
+    ledger_id: str
+    said: str
+
+
 Event = (
     QuoteReceived
     | QuoteEvaluated
@@ -540,6 +567,7 @@ Event = (
     | IntentAttempted
     | IntentInterrupted
     | VendorAsked
+    | InvoiceReported
 )
 
 EVENT_TYPES: dict[str, type[Event]] = {event.TYPE: event for event in Event.__args__}

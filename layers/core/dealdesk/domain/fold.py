@@ -79,6 +79,8 @@ def apply(deal: Deal, event: e.Event, at: datetime) -> Deal:
             return _change_intent(deal, event.key, lease_until=None)
         case e.EffectFailed():
             return _change_intent(deal, event.key, failed=event.reason, lease_until=None)
+        case e.InvoiceReported():
+            return deal
         case e.VendorAsked():
             return replace(deal, unread=False) if event.vendor == CRM else deal
         case _:

@@ -51,6 +51,19 @@ def docusign(headers: Mapping[str, str], body: bytes, keys: Iterable[str]) -> No
         raise SignatureRefused("no DocuSign signature matches the body")
 
 
+def intuit(header: str | None, body: bytes, tokens: Iterable[str]) -> None:
+    """Raises `SignatureRefused` unless the header is the base64 HMAC of the body with one of the verifier tokens.
+
+    The signature covers no time: a replay is known by the id of its event. Source: Intuit, "Webhooks".
+    """
+    if not header:
+        raise SignatureRefused("the intuit-signature header is missing")
+    known = _usable(tokens, "no QuickBooks verifier token is configured")
+    expected = [hmac.new(token.encode(), body, sha256).digest() for token in known]
+    if not _any_matches(expected, [_decoded(header)]):
+        raise SignatureRefused("the intuit signature does not match the body")
+
+
 def n8n_signature(secret: str, timestamp: int, body: bytes) -> str:
     """The X-DealDesk-Signature that goes with X-DealDesk-Timestamp: hex HMAC-SHA256 of `{timestamp}.{body}`."""
     return hmac.new(secret.encode(), str(timestamp).encode() + b"." + body, sha256).hexdigest()
