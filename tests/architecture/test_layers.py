@@ -24,6 +24,7 @@ PACKAGES = {
     "adapters": {
         "botocore",
         "docusign_esign",
+        "hubspot",
         "msgspec",
         "pynamodb",
         "requests",
