@@ -45,12 +45,12 @@ def _matches(record: Record, groups: list[Json], as_of: datetime) -> bool:
 
 
 def _holds(record: Record, one: Json, as_of: datetime) -> bool:
-    known, text = record.kind.properties[one["propertyName"]], record.value(one["propertyName"], as_of)
-    operator = one["operator"]
+    name, operator = str(one["propertyName"]), str(one["operator"])
+    known, text = record.kind.properties[name], record.value(name, as_of)
     if operator in ("HAS_PROPERTY", "NOT_HAS_PROPERTY"):
-        return (text is not None) == (operator == "HAS_PROPERTY")
+        return (text is None) is (operator == "NOT_HAS_PROPERTY")
     if text is None:
-        return bool(operator == "NEQ")
+        return operator == "NEQ"
     value = _comparable(known, text)
     if operator == "IN":
         return value in [_comparable(known, str(other)) for other in one["values"]]

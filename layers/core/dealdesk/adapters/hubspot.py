@@ -77,7 +77,10 @@ class HubspotCrm:
         return self._answer(record)
 
     def answers_of(self, deal_id: str) -> list[CrmAnswer]:
-        linked = self._links_of(record_id_of(deal_id), self._approval_type)
+        try:
+            linked = self._links_of(record_id_of(deal_id), self._approval_type)
+        except Gone:
+            return []
         records = self._read(self._approval_type, list(linked), APPROVAL, history=DECISION)
         answers = [self._answer(record) for record in records]
         return [answer for answer in answers if answer is not None and answer.deal_id == deal_id]
