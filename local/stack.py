@@ -26,6 +26,7 @@ TWINS_CONFIG, TWINS_READY = LOCAL / "twins.json", LOCAL / "twins.ready.json"
 # The template's parameter that points at each twin.
 TWIN_PARAMETERS = {
     "SalesforceUrl": "salesforce",
+    "HubspotUrl": "hubspot",
     "DocusignOauthUrl": "docusign",
     "StripeUrl": "stripe",
     "QuickbooksUrl": "quickbooks",

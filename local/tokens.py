@@ -22,6 +22,9 @@ DOCUSIGN_ACCOUNT = "a0000000-0000-4000-8000-000000000001"
 QUICKBOOKS_REALM = "310687"
 # NetSuite takes no shorter key.
 NETSUITE_KEY_BITS = 3_072
+HUBSPOT_PORTAL, HUBSPOT_APP = 48_200_101, 1_160_452
+# The approvals' custom object in the twin's account.
+HUBSPOT_APPROVAL_TYPE = "2-9000001"
 
 
 def local_secrets(jwt_key: Path) -> Secrets:
@@ -36,6 +39,14 @@ def local_secrets(jwt_key: Path) -> Secrets:
             "private_key": _pem(_rsa_key()),
             "username": "desk@acme.example",
             "integration_user_id": "0057F000001deskQAA",
+        },
+        "hubspot": {
+            "portal_id": HUBSPOT_PORTAL,
+            "app_id": HUBSPOT_APP,
+            "approval_type": HUBSPOT_APPROVAL_TYPE,
+            "access_token": f"pat-na1-{secrets.token_hex(20)}",
+            "client_secrets": [secrets.token_hex(16)],
+            "signature": "v3",
         },
         "docusign": {
             "integration_key": "1f000000-0000-4000-8000-000000000001",

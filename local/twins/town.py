@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from local.twins.docusign import DocuSignTwin
+from local.twins.hubspot import HubspotTwin
 from local.twins.n8n import N8nTwin
 from local.twins.netsuite import NetSuiteTwin
 from local.twins.netsuite_login import Integration
@@ -28,6 +29,15 @@ def build_town(api_url: str, vendors: dict[str, dict[str, Any]]) -> dict[str, Tw
         outbound_url=f"{api_url}/webhooks/salesforce/{crm['path_secret']}",
     )
     salesforce.load(json.loads((EVENTS / "salesforce_records.json").read_text()))
+    second = vendors["hubspot"]
+    hubspot = HubspotTwin(
+        access_token=second["access_token"],
+        client_secret=second["client_secrets"][0],
+        portal_id=second["portal_id"],
+        app_id=second["app_id"],
+        webhook_url=f"{api_url}/webhooks/hubspot",
+    )
+    hubspot.load(json.loads((EVENTS / "hubspot_records.json").read_text()))
     quickbooks = QuickBooksTwin(
         client_id=books["client_id"],
         client_secret=books["client_secret"],
@@ -55,5 +65,5 @@ def build_town(api_url: str, vendors: dict[str, dict[str, Any]]) -> dict[str, Tw
         webhook_url=f"{api_url}/webhooks/stripe",
     )
     receiver = N8nTwin(path=n8n["url_path"], secret=n8n["signing_secret"])
-    twins: list[Twin] = [salesforce, docusign, stripe, quickbooks, netsuite, receiver]
+    twins: list[Twin] = [salesforce, hubspot, docusign, stripe, quickbooks, netsuite, receiver]
     return {twin.name: twin for twin in twins}

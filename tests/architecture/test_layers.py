@@ -25,6 +25,7 @@ PACKAGES = {
         "botocore",
         "docusign_esign",
         "jwt",
+        "hubspot",
         "msgspec",
         "oauthlib",
         "pynamodb",

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from dealdesk.contracts import docusign, quickbooks, salesforce, stripe
+from dealdesk.contracts import docusign, hubspot, quickbooks, salesforce, stripe
 from dealdesk.contracts.bus import BusEvent
 from dealdesk.contracts.rest import QuoteIn
 from dealdesk.domain.money import Money
 from dealdesk.domain.stages import EnvelopeStatus
 from dealdesk.edge.reactions import parse_message
-from local.tokens import QUICKBOOKS_REALM, issue_token
+from local.tokens import HUBSPOT_APPROVAL_TYPE, QUICKBOOKS_REALM, issue_token
+from local.twins.hubspot_schema import type_named
 from local.twins.salesforce_schema import SCHEMA
 from tests.journeys.world import World
 
@@ -46,6 +47,24 @@ def approval_decided(_: World) -> None:
     assert note.object_type == "Deal_Desk_Approval__c"
     assert note.fields["Deal_Id__c"] == NEEDS_BOTH
     assert note.fields["Approval_Key__c"] == f"{NEEDS_BOTH}:1:finance"
+
+
+def deal_submitted(_: World) -> None:
+    changes = [hubspot.change_of(one) for one in hubspot.parse_changes(raw("hubspot_deal_submitted.json"))]
+
+    records = {deal["id"] for deal in document("hubspot_records.json")["deals"]}
+    assert {str(change.object_id) for change in changes} == records
+    assert {(change.changed_type, change.property_name) for change in changes} == {
+        (hubspot.DEAL_TYPE, hubspot.SUBMITTED)
+    }
+    assert all(hubspot.moment_of(change.property_value) for change in changes)
+
+
+def decision_made(_: World) -> None:
+    (change,) = (hubspot.change_of(one) for one in hubspot.parse_changes(raw("hubspot_approval_decided.json")))
+
+    assert (change.changed_type, change.property_name) == (HUBSPOT_APPROVAL_TYPE, hubspot.DECISION)
+    assert (change.property_value, change.editor_id) == ("Approve", "7002")
 
 
 def envelope_completed(_: World) -> None:
@@ -130,6 +149,14 @@ def salesforce_records(_: World) -> None:
         assert {name for record in records for name in record} <= set(SCHEMA[kind].fields), kind
 
 
+def hubspot_records(_: World) -> None:
+    for name, records in document("hubspot_records.json").items():
+        if name != "owners":
+            kind = type_named(name)
+            assert kind is not None
+            assert {prop for record in records for prop in record["properties"]} <= set(kind.properties), name
+
+
 def quickbooks_records(_: World) -> None:
     books = document("quickbooks_records.json")
     skus = {line["ProductCode"] for line in document("salesforce_records.json")["OpportunityLineItem"]}
@@ -147,6 +174,8 @@ def netsuite_records(_: World) -> None:
 READ: dict[str, Callable[[World], None]] = {
     "salesforce_quotes_submitted.xml": quotes_submitted,
     "salesforce_approval_decided.xml": approval_decided,
+    "hubspot_deal_submitted.json": deal_submitted,
+    "hubspot_approval_decided.json": decision_made,
     "docusign_envelope_completed.json": envelope_completed,
     "stripe_checkout_session_completed.json": checkout_session_completed,
     "quickbooks_invoice_updated.json": invoice_updated,
@@ -157,6 +186,7 @@ READ: dict[str, Callable[[World], None]] = {
     "schedule_tick.json": schedule_tick,
     "authorizer_request.json": authorizer_request,
     "salesforce_records.json": salesforce_records,
+    "hubspot_records.json": hubspot_records,
     "quickbooks_records.json": quickbooks_records,
     "netsuite_records.json": netsuite_records,
 }

@@ -147,6 +147,7 @@ class World:
             "PUBLIC_URL": API,
             "LINK_WAIT_SECONDS": "0",
             "SALESFORCE_URL": urls["salesforce"],
+            "HUBSPOT_URL": urls["hubspot"],
             "DOCUSIGN_OAUTH_URL": urls["docusign"],
             "STRIPE_URL": urls["stripe"],
             "QUICKBOOKS_URL": urls["quickbooks"],

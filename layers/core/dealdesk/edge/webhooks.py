@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from dealdesk.errors import Malformed, TooLarge, WrongContentType
 
@@ -34,6 +35,26 @@ def headers_of(event: dict[str, Any]) -> dict[str, str]:
     """The headers with lower-case names: API Gateway passes them as the caller wrote them."""
     headers = event.get("headers") or {}
     return {str(name).lower(): str(value) for name, value in headers.items() if value is not None}
+
+
+def uri_of(event: dict[str, Any], public_url: str) -> str:
+    """The URI that the vendor called and signed: the address that people know, not the one behind it.
+
+    A REST API hands the query over decoded, an HTTP API as it came.
+    """
+    context = event.get("requestContext") or {}
+    path = str(event.get("path") or event.get("rawPath") or "")
+    if public_url:
+        base = public_url.rstrip("/")
+        address = base + path.removeprefix(urlsplit(base).path)
+    else:
+        address = f"https://{context.get('domainName', '')}{context.get('path') or path}"
+    query = event.get("rawQueryString")
+    if query is None:
+        decoded = event.get("multiValueQueryStringParameters") or {}
+        pairs = [(name, value) for name, values in decoded.items() for value in values]
+        query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
+    return f"{address}?{query}" if query else address
 
 
 def require_content_type(headers: dict[str, str], *allowed: str) -> None:
