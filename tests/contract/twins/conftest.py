@@ -8,8 +8,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import requests
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from simple_salesforce.api import Salesforce
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
@@ -100,16 +98,6 @@ def running() -> Iterator[Callable[..., RunningTwin]]:
     """Run twins for the length of a test."""
     with ExitStack() as stack:
         yield lambda twin: stack.enter_context(closing(serve(twin)))
-
-
-@pytest.fixture(scope="session")
-def key_pair() -> tuple[str, str]:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return private.decode(), public.decode()
 
 
 class OnLoopback(requests.Session):
