@@ -15,6 +15,7 @@ FIELDS = frozenset(
         "client_id",
         "custom_fields",
         "is_eid",
+        "is_qualified_signature",
         "message",
         "metadata",
         "signers",

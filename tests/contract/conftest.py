@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from local.twins.server import RunningTwin, serve
+
+
+@pytest.fixture
+def running() -> Iterator[Callable[..., RunningTwin]]:
+    """Run twins for the length of a test."""
+    with ExitStack() as stack:
+        yield lambda twin: stack.enter_context(closing(serve(twin)))
 
 
 @pytest.fixture(scope="session")

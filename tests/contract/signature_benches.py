@@ -116,7 +116,7 @@ class DocusignBench(_TwinBench):
     def __init__(
         self, clock: time_machine.Traveller, running: Callable[[Twin], RunningTwin], key_pair: tuple[str, str]
     ) -> None:
-        self.twin = DocuSignTwin(
+        self.twin: DocuSignTwin = DocuSignTwin(
             integration_key="1f000000-0000-4000-8000-000000000001",
             user_id="d0000000-0000-4000-8000-000000000001",
             account_id=ACCOUNT,
@@ -153,7 +153,7 @@ class DropboxSignBench(_TwinBench):
 
     def __init__(self, clock: time_machine.Traveller, running: Callable[[Twin], RunningTwin]) -> None:
         fields = ["deal_total", "payment_terms", "term"]
-        self.twin = DropboxSignTwin(
+        self.twin: DropboxSignTwin = DropboxSignTwin(
             api_key=API_KEY,
             templates={TEMPLATE: {"title": "Order form", "roles": ["signer"], "custom_fields": fields}},
         )

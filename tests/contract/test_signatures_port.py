@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +14,7 @@ from dealdesk.domain.deal import Deal
 from dealdesk.domain.stages import EnvelopeStatus, Stage
 from dealdesk.errors import VendorRefused, VendorUnavailable
 from dealdesk.ports import Person
-from local.twins.server import Refused, RunningTwin, Twin, serve
+from local.twins.server import Refused, RunningTwin, Twin
 from tests.contract.signature_benches import Bench, DocusignBench, DropboxSignBench, FakeBench
 from tests.fakes.signatures import RETRY_AFTER_SECONDS, Trouble
 from tests.unit.domain.deals import a_deal
@@ -25,13 +25,10 @@ OUT = (EnvelopeStatus.SENT, EnvelopeStatus.VOIDED)
 
 
 @pytest.fixture(params=["docusign", "dropbox_sign", "fake"])
-def bench(request: pytest.FixtureRequest, key_pair: tuple[str, str]) -> Iterator[Bench]:
-    with ExitStack() as stack:
-        clock = stack.enter_context(time_machine.travel(datetime.now(UTC), tick=True))
-
-        def running(twin: Twin) -> RunningTwin:
-            return stack.enter_context(closing(serve(twin)))
-
+def bench(
+    request: pytest.FixtureRequest, running: Callable[[Twin], RunningTwin], key_pair: tuple[str, str]
+) -> Iterator[Bench]:
+    with time_machine.travel(datetime.now(UTC), tick=True) as clock:
         made: dict[str, Callable[[], Bench]] = {
             "docusign": lambda: DocusignBench(clock, running, key_pair),
             "dropbox_sign": lambda: DropboxSignBench(clock, running),

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
@@ -14,7 +13,7 @@ from werkzeug.wrappers import Request, Response
 
 from local.twins.quickbooks import QuickBooksTwin
 from local.twins.salesforce import SalesforceTwin
-from local.twins.server import Json, RunningTwin, serve
+from local.twins.server import Json, RunningTwin
 
 CONSUMER_KEY = "3MVG9.deal-desk"
 USERNAME = "desk@acme.example"
@@ -91,13 +90,6 @@ def receiver() -> Iterator[Receiver]:
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-@pytest.fixture
-def running() -> Iterator[Callable[..., RunningTwin]]:
-    """Run twins for the length of a test."""
-    with ExitStack() as stack:
-        yield lambda twin: stack.enter_context(closing(serve(twin)))
 
 
 class OnLoopback(requests.Session):

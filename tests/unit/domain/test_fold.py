@@ -44,6 +44,7 @@ def test_every_kind_of_event_can_be_folded() -> None:
         e.QuoteRefused("no list price"),
         e.ApprovalAnswered("d-1:1:finance", "a0B"),
         e.ApprovalExpired(NOW),
+        e.EnvelopeReported("env", "k", "signature_request_declined"),
         e.EnvelopeDeclined("env", "no"),
         e.EnvelopeVoided("env", "changed", expired=False),
         e.EnvelopeVoidRequested("void:k", "env", "changed"),
