@@ -2,19 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 
 from werkzeug.wrappers import Request, Response
 
 from local.twins.docusign_connect import CONFIGURATION_ID, connect_headers, connect_message
 from local.twins.docusign_envelopes import EXPIRED, OPEN, Envelope, drafted, invalid, stamp
+from local.twins.docusign_limits import Limits
 from local.twins.docusign_lists import envelopes_asked_for, page
 from local.twins.docusign_login import Login
 from local.twins.docusign_views import View, view_of
 from local.twins.server import Action, Endpoint, Json, Refused, Twin, json_answer
-
-HOURLY_CALLS, BURST_CALLS = 3_000, 500
-POLL_GAP = timedelta(minutes=15)
 
 
 class DocuSignTwin(Twin):
@@ -42,8 +39,7 @@ class DocuSignTwin(Twin):
         self.login = Login(integration_key, user_id, account_id, public_key_pem, lambda: self.clock())
         self.envelopes: dict[str, Envelope] = {}
         self.views: dict[str, View] = {}
-        self.polls_too_often = 0
-        self._calls: list[datetime] = []
+        self.limits = Limits(lambda: self.clock())
         self._add_routes()
         self._add_actions()
 
@@ -52,8 +48,7 @@ class DocuSignTwin(Twin):
         self.views.clear()
         self.login.tokens.clear()
         self.login.consented = True
-        self.polls_too_often = 0
-        self._calls.clear()
+        self.limits.clear()
 
     def state(self) -> Json:
         return {
@@ -61,7 +56,7 @@ class DocuSignTwin(Twin):
                 {**envelope.shown(self.account_id), "customFields": envelope.custom_fields()}
                 for envelope in self.envelopes.values()
             ],
-            "polls_too_often": self.polls_too_often,
+            "polls_too_often": self.limits.polls_too_often,
             "consented": self.login.consented,
         }
 
@@ -102,23 +97,10 @@ class DocuSignTwin(Twin):
                     "The specified User is not a member of the specified Account.",
                 )
             answer = endpoint(request, **params)
-            answer.headers.update(self._limits())
+            answer.headers.update(self.limits.call())
             return answer
 
         return guarded
-
-    def _limits(self) -> dict[str, str]:
-        now = self.clock()
-        hour = now.replace(minute=0, second=0, microsecond=0)
-        self._calls = [call for call in self._calls if call >= hour] + [now]
-        burst = sum(call > now - timedelta(seconds=30) for call in self._calls)
-        return {
-            "X-RateLimit-Limit": str(HOURLY_CALLS),
-            "X-RateLimit-Remaining": str(max(0, HOURLY_CALLS - len(self._calls))),
-            "X-RateLimit-Reset": str(int((hour + timedelta(hours=1)).timestamp())),
-            "X-BurstLimit-Limit": str(BURST_CALLS),
-            "X-BurstLimit-Remaining": str(max(0, BURST_CALLS - burst)),
-        }
 
     def _user_info(self, request: Request) -> Response:
         self.login.require_token(request)
@@ -139,16 +121,8 @@ class DocuSignTwin(Twin):
         return json_answer(page(rows, asked, self._shown))
 
     def _read(self, request: Request, envelope_id: str) -> Response:
-        """DocuSign does not publish how often it looks away; the twin takes the rule by its word."""
-        envelope, now = self._envelope(envelope_id), self.clock()
-        if envelope.polls and now - envelope.polls[-1] < POLL_GAP:
-            self.polls_too_often += 1
-            raise Refused(
-                400,
-                "Hourly_Envelope_Polling_Limit_Exceeded",
-                "The maximum number of hourly GET requests for this envelope has been exceeded.",
-            )
-        envelope.polls.append(now)
+        envelope = self._envelope(envelope_id)
+        self.limits.look(envelope)
         return json_answer(self._shown(envelope, request.args))
 
     def _custom_fields(self, _request: Request, envelope_id: str) -> Response:

@@ -160,6 +160,18 @@ def test_a_withdrawn_contract_is_out_until_the_vendor_confirms_that_it_is_void(d
     assert (ended.envelope.status, len(ended.intents)) == (EnvelopeStatus.VOIDED, 0)
 
 
+def test_an_overtaken_contract_of_which_the_vendor_shows_nothing_any_more_is_let_be(desk: World) -> None:
+    keep(desk, Stage.OUT_FOR_SIGNATURE, "drop-gone")
+    vendor = vendor_of(desk, "drop-gone")
+    gone = vendor.contracts[0]
+    gone.id, gone.key, gone.status = "env-gone", "", EnvelopeStatus.VOIDED
+
+    read(desk, vendor, "drop-gone", "env-gone", key="envelope:drop-gone:r0:1")
+
+    deal = stored(desk, "drop-gone")
+    assert (deal.stage, deal.intents) == (Stage.OUT_FOR_SIGNATURE, ())
+
+
 def vendor_of(desk: World, deal_id: str) -> FakeSignatures:
     vendor = FakeSignatures(desk.now)
     vendor.send(f"envelope:{deal_id}:r1:1", stored(desk, deal_id), SIGNER)

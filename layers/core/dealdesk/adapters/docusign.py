@@ -162,8 +162,11 @@ class DocusignSignatures:
     def _first_of(self, **asked: str) -> EnvelopeState | None:
         def ask(api: EnvelopesApi) -> EnvelopeState | None:
             found = api.list_status_changes(self._account_id, include="custom_fields", **asked)
-            # Without its size it is no list, and must not pass for an empty one: that would send a second contract.
-            return _state(found.envelopes[0]) if int(_given(found.result_set_size)) else None
+            if found.envelopes:
+                return _state(found.envelopes[0])
+            # Without any size it is no list, and must not pass for an empty one: that would send a second contract.
+            _given(found.result_set_size or found.total_set_size)
+            return None
 
         return self._call(ask)
 
