@@ -27,6 +27,7 @@ TWINS_CONFIG, TWINS_READY = LOCAL / "twins.json", LOCAL / "twins.ready.json"
 TWIN_PARAMETERS = {
     "SalesforceUrl": "salesforce",
     "DocusignOauthUrl": "docusign",
+    "DropboxSignUrl": "dropbox_sign",
     "StripeUrl": "stripe",
     "QuickbooksUrl": "quickbooks",
     "QuickbooksOauthUrl": "quickbooks",
