@@ -28,6 +28,7 @@ TWIN_PARAMETERS = {
     "SalesforceUrl": "salesforce",
     "HubspotUrl": "hubspot",
     "DocusignOauthUrl": "docusign",
+    "DropboxSignUrl": "dropbox_sign",
     "StripeUrl": "stripe",
     "QuickbooksUrl": "quickbooks",
     "QuickbooksOauthUrl": "quickbooks",

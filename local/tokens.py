@@ -29,7 +29,7 @@ HUBSPOT_APPROVAL_TYPE = "2-9000001"
 
 def local_secrets(jwt_key: Path) -> Secrets:
     """A JSON secret for each vendor and for the desk itself; the key that signs tokens goes to `jwt_key`."""
-    signing_key = _rsa_key()
+    signing_key, dropbox_sign_key = _rsa_key(), secrets.token_hex(32)
     _write_private(jwt_key, _pem(signing_key))
     return {
         "salesforce": {
@@ -55,6 +55,12 @@ def local_secrets(jwt_key: Path) -> Secrets:
             "private_key": _pem(_rsa_key()),
             "template_id": "7e000000-0000-4000-8000-000000000001",
             "connect_keys": [secrets.token_urlsafe(32), secrets.token_urlsafe(32)],
+        },
+        "dropbox_sign": {
+            "api_key": dropbox_sign_key,
+            "callback_keys": [dropbox_sign_key],
+            "template_id": "c26b8a16784a872da37ea946b9ddec7c1e11dff6",
+            "test_mode": True,
         },
         "stripe": {
             "api_key": f"sk_test_{secrets.token_hex(24)}",

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from local.twins.docusign import DocuSignTwin
+from local.twins.dropbox_sign import DropboxSignTwin
 from local.twins.hubspot import HubspotTwin
 from local.twins.n8n import N8nTwin
 from local.twins.netsuite import NetSuiteTwin
@@ -59,11 +60,23 @@ def build_town(api_url: str, vendors: dict[str, dict[str, Any]]) -> dict[str, Tw
         connect_url=f"{api_url}/webhooks/docusign",
         templates={sign["template_id"]: {"name": "Order form", "roles": ["signer"]}},
     )
+    contracts = vendors["dropbox_sign"]
+    dropbox_sign = DropboxSignTwin(
+        api_key=contracts["api_key"],
+        callback_url=f"{api_url}/webhooks/dropbox-sign",
+        templates={
+            contracts["template_id"]: {
+                "title": "Order form",
+                "roles": ["signer"],
+                "custom_fields": ["deal_total", "payment_terms", "term"],
+            }
+        },
+    )
     stripe = StripeTwin(
         api_key=pay["api_key"],
         webhook_secret=pay["webhook_secrets"][0],
         webhook_url=f"{api_url}/webhooks/stripe",
     )
     receiver = N8nTwin(path=n8n["url_path"], secret=n8n["signing_secret"])
-    twins: list[Twin] = [salesforce, hubspot, docusign, stripe, quickbooks, netsuite, receiver]
+    twins: list[Twin] = [salesforce, hubspot, docusign, dropbox_sign, stripe, quickbooks, netsuite, receiver]
     return {twin.name: twin for twin in twins}

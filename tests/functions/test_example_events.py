@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from dealdesk.contracts import docusign, hubspot, quickbooks, salesforce, stripe
+from dealdesk.contracts import docusign, dropbox_sign, hubspot, quickbooks, salesforce, stripe
 from dealdesk.contracts.bus import BusEvent
 from dealdesk.contracts.rest import QuoteIn
 from dealdesk.domain.money import Money
 from dealdesk.domain.stages import EnvelopeStatus
+from dealdesk.edge import proofs
 from dealdesk.edge.reactions import parse_message
 from local.tokens import HUBSPOT_APPROVAL_TYPE, QUICKBOOKS_REALM, issue_token
 from local.twins.hubspot_schema import type_named
@@ -22,6 +23,8 @@ from local.twins.salesforce_schema import SCHEMA
 from tests.journeys.world import World
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
+# The key of the vendor's published examples.
+PUBLISHED_KEY = "324e3b0840f065eb51f3fd63231d0d33daa35d4ed10d27718839e81737065782"
 PASSES, NEEDS_BOTH = "sf-0067F00000deal1QAA", "sf-0067F00000deal2QAA"
 
 
@@ -75,6 +78,21 @@ def envelope_completed(_: World) -> None:
     assert docusign.deal_id_of(message) == PASSES
     assert state is not None
     assert (state.status, state.key) == (EnvelopeStatus.COMPLETED, f"envelope:{PASSES}:r1:1")
+
+
+def signature_request_all_signed(_: World) -> None:
+    callback = dropbox_sign.parse_callback(raw("dropbox_sign_all_signed.json"))
+
+    proofs.dropbox_sign(
+        callback.event.event_time, callback.event.event_type, callback.event.event_hash, [PUBLISHED_KEY]
+    )
+    dropbox_sign.require_fresh(callback, datetime(2026, 11, 22, 20, 10, tzinfo=UTC))
+    assert dropbox_sign.hint_of(callback) == dropbox_sign.Hint(
+        PASSES,
+        "fa5c8a0b0f492d768749333ad6fcc214c111e967",
+        f"envelope:{PASSES}:r1:1",
+        "signature_request_all_signed",
+    )
 
 
 def checkout_session_completed(_: World) -> None:
@@ -177,6 +195,7 @@ READ: dict[str, Callable[[World], None]] = {
     "hubspot_deal_submitted.json": deal_submitted,
     "hubspot_approval_decided.json": decision_made,
     "docusign_envelope_completed.json": envelope_completed,
+    "dropbox_sign_all_signed.json": signature_request_all_signed,
     "stripe_checkout_session_completed.json": checkout_session_completed,
     "quickbooks_invoice_updated.json": invoice_updated,
     "api_quote.json": quote,

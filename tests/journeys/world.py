@@ -5,6 +5,7 @@ What AWS does in between (stream, rules, queues, redelivery) is done here, by th
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import json
 import os
@@ -149,6 +150,7 @@ class World:
             "SALESFORCE_URL": urls["salesforce"],
             "HUBSPOT_URL": urls["hubspot"],
             "DOCUSIGN_OAUTH_URL": urls["docusign"],
+            "DROPBOX_SIGN_URL": urls["dropbox_sign"],
             "STRIPE_URL": urls["stripe"],
             "QUICKBOOKS_URL": urls["quickbooks"],
             "QUICKBOOKS_OAUTH_URL": urls["quickbooks"],
@@ -307,13 +309,15 @@ class World:
         path = letter.url.removeprefix(API)
         folder = f"receive_{path.split('/')[2].replace('-', '_')}"
         secret = path.split("/")[3] if path.count("/") > 2 else None
+        # The one of the template's BinaryMediaTypes.
+        binary = letter.headers["Content-Type"].startswith("multipart/form-data")
         event = {
             "httpMethod": "POST",
             "path": path,
             "headers": letter.headers,
             "pathParameters": {"path_secret": secret} if secret else None,
-            "body": letter.body.decode(),
-            "isBase64Encoded": False,
+            "body": base64.b64encode(letter.body).decode() if binary else letter.body.decode(),
+            "isBase64Encoded": binary,
         }
         answer: dict[str, Any] = self.invoke(folder, event)
         return answer

@@ -46,6 +46,7 @@ def test_every_kind_of_event_can_be_folded() -> None:
         e.ApprovalExpired(NOW),
         e.ApprovalReminded(1, "finance", ()),
         e.ApprovalEscalated(1, "finance", 1, None, (), "late"),
+        e.EnvelopeReported("env", "k", "signature_request_declined"),
         e.EnvelopeDeclined("env", "no"),
         e.EnvelopeVoided("env", "changed", expired=False),
         e.EnvelopeVoidRequested("void:k", "env", "changed"),

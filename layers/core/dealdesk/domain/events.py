@@ -322,6 +322,16 @@ class EnvelopeSent:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class EnvelopeReported:
+    """The vendor says, without proof, that something became of this envelope; it is asked before anything moves."""
+
+    TYPE: ClassVar[str] = "document.reported"
+    envelope_id: str
+    key: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class EnvelopeCompleted:
     TYPE: ClassVar[str] = "document.completed"
     envelope_id: str
@@ -545,6 +555,7 @@ Event = (
     | DealRecalled
     | EnvelopeRequested
     | EnvelopeSent
+    | EnvelopeReported
     | EnvelopeCompleted
     | EnvelopeDeclined
     | EnvelopeVoided

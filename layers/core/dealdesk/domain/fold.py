@@ -48,6 +48,7 @@ def apply(deal: Deal, event: e.Event, at: datetime) -> Deal:
         case (
             e.EnvelopeRequested()
             | e.EnvelopeSent()
+            | e.EnvelopeReported()
             | e.EnvelopeCompleted()
             | e.EnvelopeDeclined()
             | e.EnvelopeVoided()
@@ -189,6 +190,7 @@ def _about_signature(
     deal: Deal,
     event: e.EnvelopeRequested
     | e.EnvelopeSent
+    | e.EnvelopeReported
     | e.EnvelopeCompleted
     | e.EnvelopeDeclined
     | e.EnvelopeVoided
@@ -203,6 +205,8 @@ def _about_signature(
             fingerprint = intent.subject if intent else ""
             sent = Envelope(event.envelope_id, event.key, EnvelopeStatus.SENT, fingerprint)
             return _close_intent(replace(deal, stage=Stage.OUT_FOR_SIGNATURE, envelope=sent), event.key)
+        case e.EnvelopeReported():
+            return deal
         case e.EnvelopeVoidRequested():
             return _open_intent(deal, Intent(event.key, Effect.VOID_ENVELOPE, event.envelope_id, at))
         case e.EnvelopeCompleted():

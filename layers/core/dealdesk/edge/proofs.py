@@ -117,6 +117,19 @@ def _require_hubspot_time(timestamp: str, now: datetime) -> None:
         raise SignatureRefused(f"the HubSpot signature is not of the last {HUBSPOT_TOLERANCE_SECONDS} s")
 
 
+def dropbox_sign(event_time: str, event_type: str, event_hash: str, keys: Iterable[str]) -> None:
+    """Raises `SignatureRefused` unless the hash is the hex HMAC of time and type with any API key.
+
+    It says nothing about the rest of the callback, which is therefore only a hint. Source: Dropbox Sign,
+    "Events walkthrough".
+    """
+    known = _usable(keys, "no Dropbox Sign key is configured")
+    signed = f"{event_time}{event_type}".encode()
+    expected = [hmac.new(key.encode(), signed, sha256).hexdigest().encode() for key in known]
+    if not _any_matches(expected, [event_hash.encode()]):
+        raise SignatureRefused("the Dropbox Sign hash does not match the time and type of the event")
+
+
 def n8n_signature(secret: str, timestamp: int, body: bytes) -> str:
     """The X-DealDesk-Signature that goes with X-DealDesk-Timestamp: hex HMAC-SHA256 of `{timestamp}.{body}`."""
     return hmac.new(secret.encode(), str(timestamp).encode() + b"." + body, sha256).hexdigest()
