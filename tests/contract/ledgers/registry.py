@@ -1,0 +1,13 @@
+"""Every ledger that must hold the port's contract, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from tests.contract.ledgers.bench import Bench
+from tests.contract.ledgers.fake import fake_books
+
+BENCHES: dict[str, Callable[[], AbstractContextManager[Bench]]] = {
+    "fake": fake_books,
+}
