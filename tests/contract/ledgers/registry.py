@@ -7,7 +7,9 @@ from contextlib import AbstractContextManager
 
 from tests.contract.ledgers.bench import Bench
 from tests.contract.ledgers.fake import fake_books
+from tests.contract.ledgers.sap import sap_books
 
 BENCHES: dict[str, Callable[[], AbstractContextManager[Bench]]] = {
     "fake": fake_books,
+    "sap": sap_books,
 }
