@@ -20,6 +20,18 @@ KEY_ID = "local-1"
 SALESFORCE_ORGANIZATION = "00D7F00000107XsUAI"
 DOCUSIGN_ACCOUNT = "a0000000-0000-4000-8000-000000000001"
 QUICKBOOKS_REALM = "310687"
+SAP_CUSTOMIZING = {
+    "sales_organization": "1010",
+    "distribution_channel": "10",
+    "division": "00",
+    "order_type": "OR",
+    "billing_type": "F2",
+    "credit_request_type": "CR",
+    "credit_billing_type": "G2",
+    "credit_reason": "101",
+    "condition_type": "ZDD0",
+    "payment_terms": {"0": "0001", "15": "NT15", "30": "NT30", "40": "NT40", "45": "NT45", "60": "NT60", "90": "NT90"},
+}
 
 
 def local_secrets(jwt_key: Path) -> Secrets:
@@ -53,6 +65,7 @@ def local_secrets(jwt_key: Path) -> Secrets:
             "realm_id": QUICKBOOKS_REALM,
             "refresh_token": f"RT1-{secrets.token_hex(24)}",
         },
+        "sap": {"user": "DEALDESK", "password": secrets.token_urlsafe(24), "customizing": SAP_CUSTOMIZING},
         "n8n": {"url_path": secrets.token_urlsafe(24), "signing_secret": secrets.token_urlsafe(32)},
         "jwt": {"keys": [_public_jwk(signing_key)]},
         "links": {"signing_key": secrets.token_urlsafe(48)},

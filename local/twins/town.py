@@ -8,6 +8,7 @@ from local.twins.docusign import DocuSignTwin
 from local.twins.n8n import N8nTwin
 from local.twins.quickbooks import QuickBooksTwin
 from local.twins.salesforce import SalesforceTwin
+from local.twins.sap import SapTwin
 from local.twins.server import Twin
 from local.twins.stripe import StripeTwin
 
@@ -17,6 +18,7 @@ EVENTS = Path(__file__).resolve().parents[2] / "events"
 def build_town(api_url: str, vendors: dict[str, dict[str, Any]]) -> dict[str, Twin]:
     """Twins by name, with their webhooks pointed at `api_url`; `vendors` is their half of the secrets."""
     crm, sign, pay, books, n8n = (vendors[name] for name in ("salesforce", "docusign", "stripe", "quickbooks", "n8n"))
+    erp, area = vendors["sap"], vendors["sap"]["customizing"]
     salesforce = SalesforceTwin(
         consumer_key=crm["consumer_key"],
         public_key_pem=crm["public_key"],
@@ -47,6 +49,13 @@ def build_town(api_url: str, vendors: dict[str, dict[str, Any]]) -> dict[str, Tw
         webhook_secret=pay["webhook_secrets"][0],
         webhook_url=f"{api_url}/webhooks/stripe",
     )
+    sap = SapTwin(
+        user=erp["user"],
+        password=erp["password"],
+        area=(area["sales_organization"], area["distribution_channel"], area["division"]),
+        condition_type=area["condition_type"],
+    )
+    sap.load(json.loads((EVENTS / "sap_records.json").read_text()))
     receiver = N8nTwin(path=n8n["url_path"], secret=n8n["signing_secret"])
-    twins: list[Twin] = [salesforce, docusign, stripe, quickbooks, receiver]
+    twins: list[Twin] = [salesforce, docusign, stripe, quickbooks, sap, receiver]
     return {twin.name: twin for twin in twins}

@@ -131,6 +131,16 @@ def quickbooks_records(_: World) -> None:
     assert skus <= {item["Name"] for item in books["Item"]}
 
 
+def sap_records(_: World) -> None:
+    books, crm = document("sap_records.json"), document("salesforce_records.json")
+
+    assert {line["ProductCode"] for line in crm["OpportunityLineItem"]} <= {
+        one["Material"] for one in books["Material"]
+    }
+    partners = {one["BusinessPartnerIDByExtSystem"]: one["BusinessPartnerFullName"] for one in books["BusinessPartner"]}
+    assert {account["Id"]: account["Name"] for account in crm["Account"]}.items() <= partners.items()
+
+
 READ: dict[str, Callable[[World], None]] = {
     "salesforce_quotes_submitted.xml": quotes_submitted,
     "salesforce_approval_decided.xml": approval_decided,
@@ -144,6 +154,7 @@ READ: dict[str, Callable[[World], None]] = {
     "authorizer_request.json": authorizer_request,
     "salesforce_records.json": salesforce_records,
     "quickbooks_records.json": quickbooks_records,
+    "sap_records.json": sap_records,
 }
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import msgspec
+
 from dealdesk.adapters.ledger_notes import exact_minor, require_rest
 from dealdesk.adapters.sap_answers import Row, amount, from_v2_date
+from dealdesk.adapters.sap_auth import SapClient, SapUser
 from dealdesk.adapters.sap_billing import CREDIT_REQUEST, ORDER, SapBilling, is_posted
 from dealdesk.adapters.sap_orders import SapCustomizing, SapOrders, line_reference, require_priced
 from dealdesk.adapters.sap_session import SapSession
@@ -13,6 +16,25 @@ from dealdesk.domain.deal import Deal
 from dealdesk.domain.events import CreditMemo, InvoiceDraft
 from dealdesk.errors import VendorRefused
 from dealdesk.ports import LedgerInvoice
+
+
+class SapSecret(msgspec.Struct, frozen=True):
+    """How to sign in, and the company's settings; with a `token_url`, `user` and `password` are an OAuth client's."""
+
+    user: str
+    password: str
+    customizing: SapCustomizing
+    token_url: str = ""
+    client: str = ""
+
+
+def connected(url: str, secret: SapSecret) -> SapLedger:
+    authorization = (
+        SapClient(secret.token_url, secret.user, secret.password)
+        if secret.token_url
+        else SapUser(secret.user, secret.password)
+    )
+    return SapLedger(SapSession(url, authorization=authorization, client=secret.client), secret.customizing)
 
 
 class SapLedger:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
@@ -43,7 +43,7 @@ class SapCustomizing:
     credit_billing_type: str
     credit_reason: str
     condition_type: str
-    payment_terms: Mapping[int, str]
+    payment_terms: Mapping[int, str] = field(hash=False)
 
 
 @dataclass(frozen=True, slots=True)
