@@ -10,7 +10,7 @@ from dealdesk.adapters.ledger_notes import exact_minor, require_rest
 from dealdesk.adapters.sap_answers import Row, amount, from_v2_date
 from dealdesk.adapters.sap_auth import SapClient, SapUser
 from dealdesk.adapters.sap_billing import CREDIT_REQUEST, ORDER, SapBilling, is_posted
-from dealdesk.adapters.sap_orders import SapCustomizing, SapOrders, line_reference, require_priced
+from dealdesk.adapters.sap_orders import Known, SalesDocument, SapCustomizing, SapOrders, line_reference, require_priced
 from dealdesk.adapters.sap_session import SapSession
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.events import CreditMemo, InvoiceDraft
@@ -50,38 +50,41 @@ class SapLedger:
 
         What SAP has by then stays: the order is billed by the next attempt, there is never a second one.
         """
-        order = self._orders.find(draft) or self._orders.order(key, draft, deal.id, on)
+        known = self._orders.find(draft)
+        order = known.live or self._orders.order(_fact(key, known), draft, deal.id, on)
         require_priced(draft, order)
         row = self._billing.of(order.id)
         if row is None:
-            row = self._billing.bill(key, order.id, ORDER, self._customizing.billing_type, on)
-        return _invoice(draft, self._billing.posted(key, row))
+            row = self._billing.bill(order.id, ORDER, self._customizing.billing_type, on)
+        return _invoice(draft, self._billing.posted(row))
 
     def look_up(self, draft: InvoiceDraft) -> LedgerInvoice | None:
         """None also for an order that is not billed, or not in accounting: `post` goes on with it."""
-        order = self._orders.find(draft)
+        order = self._orders.find(draft).live
         row = self._billing.of(order.id) if order else None
         return _invoice(draft, row) if row and is_posted(row) else None
 
     def credit(self, key: str, memo: CreditMemo, deal: Deal, on: date) -> LedgerInvoice:
-        request = self._orders.find(memo)
-        if request is None:
-            invoice = self._billing.read(memo.invoice_ledger_id)
-            if invoice is None:
-                raise VendorRefused(f"SAP has no billing document {memo.invoice_ledger_id}")
-            credited = self._orders.credited(memo.invoice_ledger_id)
-            require_rest("SAP", memo, amount(invoice, "TotalNetAmount"), credited)
-            request = self._orders.credit_request(key, memo, invoice, self._items(memo), on)
+        known = self._orders.find(memo)
+        request = known.live or self._request(_fact(key, known), memo, on)
         require_priced(memo, request)
         row = self._billing.of(request.id)
         if row is None:
-            row = self._billing.bill(key, request.id, CREDIT_REQUEST, self._customizing.credit_billing_type, on)
-        return _credit(memo, self._billing.posted(key, row))
+            row = self._billing.bill(request.id, CREDIT_REQUEST, self._customizing.credit_billing_type, on)
+        return _credit(memo, self._billing.posted(row))
 
     def look_up_credit(self, memo: CreditMemo) -> LedgerInvoice | None:
-        request = self._orders.find(memo)
+        request = self._orders.find(memo).live
         row = self._billing.of(request.id) if request else None
         return _credit(memo, row) if row and is_posted(row) else None
+
+    def _request(self, fact: str, memo: CreditMemo, on: date) -> SalesDocument:
+        invoice = self._billing.read(memo.invoice_ledger_id)
+        if invoice is None:
+            raise VendorRefused(f"SAP has no billing document {memo.invoice_ledger_id}")
+        credited = self._orders.credited(memo.invoice_ledger_id)
+        require_rest("SAP", memo, amount(invoice, "TotalNetAmount"), credited)
+        return self._orders.credit_request(fact, memo, invoice, self._items(memo), on)
 
     def _items(self, memo: CreditMemo) -> dict[str, str]:
         """The billing document's item for each line of the memo, by the line's reference."""
@@ -94,6 +97,11 @@ class SapLedger:
             if line_reference(line.line_id) not in lines:
                 raise VendorRefused(f"SAP's billing document {memo.invoice_ledger_id} has no line {line.line_id}")
         return lines
+
+
+def _fact(key: str, known: Known) -> str:
+    """SAP repeats the answer to a fact for hours: when its document was rejected, the next one is another fact."""
+    return " ".join((key, *known.rejected))
 
 
 def _invoice(draft: InvoiceDraft, row: Row) -> LedgerInvoice:

@@ -22,7 +22,7 @@ class SapBilling:
     def __init__(self, session: SapSession) -> None:
         self._session = session
 
-    def bill(self, key: str, document_id: str, category: str, billing_type: str, on: date) -> Row:
+    def bill(self, document_id: str, category: str, billing_type: str, on: date) -> Row:
         """The billing document of a sales document, made now unless somebody was faster."""
         body = {
             "_Control": {
@@ -33,7 +33,7 @@ class SapBilling:
             "_Reference": [{"SDDocument": document_id, "SDDocumentCategory": category}],
         }
         try:
-            answer = self._session.post(BILLING, "BillingDocument/SAP__self.CreateFromSDDocument", body, key=key)
+            answer = self._session.post(BILLING, "BillingDocument/SAP__self.CreateFromSDDocument", body)
         except VendorRefused:
             # A billing run, or an earlier call of ours whose answer was lost, may have billed it meanwhile.
             if found := self.of(document_id):
@@ -64,7 +64,7 @@ class SapBilling:
         select = "BillingDocumentItem,SalesDocument,SalesDocumentItem"
         return self._session.rows(READING, "A_BillingDocumentItem", where=where, select=select)
 
-    def posted(self, key: str, row: Row) -> Row:
+    def posted(self, row: Row) -> Row:
         """The document once it is in accounting; SAP keeps one that accounting did not take, and is asked again."""
         if is_posted(row):
             return row
@@ -73,7 +73,7 @@ class SapBilling:
         etag = str(self._session.read(BILLING, path).get("@odata.etag") or "")
         if not etag:
             raise VendorUnavailable(f"SAP answered without the version of billing document {number}")
-        self._session.post(BILLING, f"{path}/SAP__self.PostToAccounting", {}, key=key, etag=etag)
+        self._session.post(BILLING, f"{path}/SAP__self.PostToAccounting", {}, etag=etag)
         again = self.read(number)
         if again is None or not is_posted(again):
             raise VendorUnavailable(f"SAP has not posted billing document {number} to accounting yet")

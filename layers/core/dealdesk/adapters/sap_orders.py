@@ -54,13 +54,21 @@ class SalesDocument:
     net: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What SAP has of ours under a number: the live document, and those that people have rejected."""
+
+    live: SalesDocument | None
+    rejected: tuple[str, ...]
+
+
 class SapOrders:
     def __init__(self, session: SapSession, customizing: SapCustomizing) -> None:
         self._session = session
         self._customizing = customizing
 
-    def find(self, document: InvoiceDraft | CreditMemo) -> SalesDocument | None:
-        """The sales document of ours with this number; raises `VendorRefused` for one with another content."""
+    def find(self, document: InvoiceDraft | CreditMemo) -> Known:
+        """The sales documents of ours with this number; raises `VendorRefused` for one with another content."""
         service, entities, key = _kind(document)
         rows = self._session.rows(
             service,
@@ -75,9 +83,10 @@ class SapOrders:
         if len(live) > 1:
             numbers = ", ".join(str(row[key]) for row in live)
             raise VendorRefused(f"SAP has {document.number} more than once: {numbers}; reject all but one, post again")
-        return SalesDocument(str(live[0][key]), amount(live[0], "TotalNetAmount")) if live else None
+        found = SalesDocument(str(live[0][key]), amount(live[0], "TotalNetAmount")) if live else None
+        return Known(found, tuple(sorted(str(row[key]) for row in rows if row not in live)))
 
-    def order(self, key: str, draft: InvoiceDraft, deal_id: str, on: date) -> SalesDocument:
+    def order(self, fact: str, draft: InvoiceDraft, deal_id: str, on: date) -> SalesDocument:
         """A new sales order; SAP says when a material or the customer is not for sale in the sales area."""
         if draft.terms_days not in self._customizing.payment_terms:
             raise VendorRefused(f"no SAP terms of payment are set for net {draft.terms_days} days; name their key")
@@ -95,10 +104,10 @@ class SapOrders:
                 for number, line, item in self._items(draft)
             ],
         }
-        return _made(self._session.post(ORDER_SERVICE, "A_SalesOrder", body, key=key), "SalesOrder")
+        return _made(self._session.create(ORDER_SERVICE, "A_SalesOrder", body, fact=fact), "SalesOrder")
 
     def credit_request(
-        self, key: str, memo: CreditMemo, invoice: Row, items: Mapping[str, str], on: date
+        self, fact: str, memo: CreditMemo, invoice: Row, items: Mapping[str, str], on: date
     ) -> SalesDocument:
         """A new credit memo request; `items` says which item of the billing document each line's reference is."""
         body = {
@@ -123,7 +132,7 @@ class SapOrders:
                 for number, line, item in self._items(memo)
             ],
         }
-        return _made(self._session.post(CREDIT_SERVICE, "A_CreditMemoRequest", body, key=key), "CreditMemoRequest")
+        return _made(self._session.create(CREDIT_SERVICE, "A_CreditMemoRequest", body, fact=fact), "CreditMemoRequest")
 
     def lines_of(self, order_id: str) -> dict[str, str]:
         """The item of each line's reference."""

@@ -1,4 +1,4 @@
-"""A session with S/4HANA: CSRF tokens that belong to its cookies, and writes that may be repeated."""
+"""A session with S/4HANA: CSRF tokens that belong to its cookies, and creations that may be repeated."""
 
 from __future__ import annotations
 
@@ -58,18 +58,24 @@ class SapSession:
     def read(self, service: str, path: str) -> Row:
         return document(self._send("GET", f"{self._url}{service}/{path}"))
 
-    def post(self, service: str, path: str, body: Row, *, key: str, etag: str = "") -> Row:
-        """One write; after an unclear answer the same write under the same key has the same RequestID."""
-        content = msgspec.json.encode(body)
+    def post(self, service: str, path: str, body: Row, *, etag: str = "") -> Row:
         headers = {"Content-Type": JSON, **({"If-Match": etag} if etag else {})}
-        fact = b"\0".join((key.encode(), path.encode(), content))
+        return document(self._post(service, path, msgspec.json.encode(body), headers))
+
+    def create(self, service: str, entities: str, body: Row, *, fact: str) -> Row:
+        """A new V2 entity; after an unclear answer the same creation for the same fact has the same RequestID.
+
+        https://help.sap.com/saphelp_gateway20sp12/helpdata/en/67/8b5dcd6a5c41789b27b46eb34a6a86/content.htm
+        """
+        content = msgspec.json.encode(body)
+        plain = {"Content-Type": JSON}
         repeatable = {
-            "RequestID": hashlib.sha256(fact).hexdigest()[:32].upper(),
+            "RequestID": hashlib.sha256(b"\0".join((fact.encode(), content))).hexdigest()[:32].upper(),
             "RepeatabilityCreation": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
         }
-        response = self._post(service, path, content, {**headers, **repeatable})
+        response = self._post(service, entities, content, {**plain, **repeatable})
         if _refused_as_repeatable(response):
-            response = self._post(service, path, content, headers)
+            response = self._post(service, entities, content, plain)
         return document(response)
 
     def _post(self, service: str, path: str, content: bytes, headers: dict[str, str]) -> requests.Response:
@@ -129,7 +135,7 @@ class SapSession:
 
 
 def _refused_as_repeatable(response: requests.Response) -> bool:
-    """Whether the same write may be sent once more, without the headers that make it repeatable.
+    """Whether the same creation may be sent once more, without the headers that make it repeatable.
 
     SAP refuses those headers where an administrator has not set them up, and where he has, it repeats a refusal
     for hours, also after its cause has gone. Refused is not done, so neither can make a second document.
