@@ -10,6 +10,7 @@ from decimal import Decimal
 from werkzeug.wrappers import Request, Response
 
 from local.twins.sap_books import Books
+from local.twins.sap_metadata import metadata
 from local.twins.sap_query import answer_query, entry
 from local.twins.server import Json, Refused, Twin, json_answer
 
@@ -43,6 +44,7 @@ class SapTwin(Twin):
         self.route("POST", "/sap/bc/sec/oauth2/token", self._grant)
         for service, entities in SERVICES.items():
             self.route("GET", f"{service}/", self._allowed(self._root))
+            self.route("GET", f"{service}/$metadata", self._allowed(_describer(service, entities)))
             for name in entities:
                 self.route("GET", f"{service}/{name}", self._allowed(self._reader(service, name)))
             if entities[0] in CREATABLE:
@@ -232,6 +234,10 @@ class SapTwin(Twin):
     def _lock(self, body: Json) -> Json:
         self.books.locks[body["document"]] = body["by"]
         return body
+
+
+def _describer(service: str, entities: Sequence[str]) -> Callable[[Request], Response]:
+    return lambda _: Response(metadata(service.rsplit("/", 1)[-1], entities), content_type="application/xml")
 
 
 def _reject(books: Books, number: str) -> Json:
