@@ -79,7 +79,7 @@ class Books:
         issued = date.fromisoformat(control["DefaultBillingDocumentDate"])
         if not self.holds_posting:
             self._require_open(issued)
-        made = str(FIRST["A_BillingDocument"] + len(self.tables["A_BillingDocument"]))
+        made = self._next_bill()
         return self._keep_bill(name, header, made, {
             "BillingDocument": made, "BillingDocumentType": billing_type, "SDDocumentCategory": made_category,
             "BillingDocumentDate": issued,
@@ -89,19 +89,28 @@ class Books:
     def post_to_accounting(self, number: str) -> None:
         """Accounting takes a billing document that was kept back; refused while its period is closed."""
         row = self.billing_document(number)
+        if row["AccountingTransferStatus"] == "C":
+            raise Refused(400, "VF/063", f"Billing document {number} has already been posted to accounting")
         self._require_open(row["BillingDocumentDate"])
         self.change(row, {"AccountingTransferStatus": "C"})
 
     def cancel(self, number: str) -> Json:
-        """A person cancels a billing document; its sales document can be billed again."""
-        return self.change(self.billing_document(number), {"BillingDocumentIsCancelled": True})
+        """A person cancels a billing document, by another one; the sales document can be billed again."""
+        row = self.change(self.billing_document(number), {"BillingDocumentIsCancelled": True})
+        made = self._next_bill()
+        items = [item for item in self.tables["A_BillingDocumentItem"] if item["BillingDocument"] == number]
+        self.tables["A_BillingDocumentItem"] += [{**item, "BillingDocument": made} for item in items]
+        undoing = {"BillingDocument": made, "BillingDocumentType": "S1", "BillingDocumentIsCancelled": False}
+        self.tables["A_BillingDocument"].append({**row, **undoing, "CancelledBillingDocument": number})
+        return row
 
     def billed(self, sales_document: str) -> list[Json]:
-        """The billing documents of a sales document that are not cancelled."""
+        """The billing documents of a sales document that neither are cancelled nor cancel another."""
         items = self.tables["A_BillingDocumentItem"]
         numbers = {item["BillingDocument"] for item in items if item["SalesDocument"] == sales_document}
         rows = self.tables["A_BillingDocument"]
-        return [r for r in rows if r["BillingDocument"] in numbers and not r["BillingDocumentIsCancelled"]]
+        undone = ("BillingDocumentIsCancelled", "CancelledBillingDocument")
+        return [r for r in rows if r["BillingDocument"] in numbers and not any(r[name] for name in undone)]
 
     def billing_document(self, number: str) -> Json:
         for row in self.tables["A_BillingDocument"]:
@@ -117,6 +126,9 @@ class Books:
 
     def etag(self, number: str) -> str:
         return f'W/"SADL-0000000000{self.versions.get(number, 0):04d}"'
+
+    def _next_bill(self) -> str:
+        return str(FIRST["A_BillingDocument"] + len(self.tables["A_BillingDocument"]))
 
     def _item(self, name: str, key: str, body: Json, header: Json) -> Json:
         item = given(ENTITIES[f"{name}Item"], body, ("to_PricingElement",))

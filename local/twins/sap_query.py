@@ -58,7 +58,7 @@ def _alternatives(name: str, text: str) -> list[list[tuple[str, str]]]:
         if condition is None:
             raise _unreadable(text)
         _require(name, condition["field"])
-        wanted[-1].append((condition["field"], condition["text"].replace("''", "'")))
+        wanted[-1].append((condition["field"], _literal(name, condition["field"], condition["text"])))
         at = condition.end()
         if at == len(text):
             return wanted
@@ -68,6 +68,13 @@ def _alternatives(name: str, text: str) -> list[list[tuple[str, str]]]:
         if joint[0] == "or":
             wanted.append([])
         at = joint.end()
+
+
+def _literal(name: str, field: str, text: str) -> str:
+    literal, length = text.replace("''", "'"), ENTITIES[name].fields[field]
+    if isinstance(length, int) and len(literal) > length:
+        raise Refused(400, "/IWBEP/CM_MGW_RT/022", f"'{literal}' is longer than {length}, the length of '{field}'")
+    return literal
 
 
 def _require(name: str, field: str) -> None:

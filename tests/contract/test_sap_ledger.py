@@ -136,6 +136,18 @@ def test_two_orders_for_one_invoice_stop_the_posting(bench: SapBench) -> None:
     assert bench.invoices() == []
 
 
+def test_an_order_that_was_split_into_two_invoices_stops_the_posting(bench: SapBench) -> None:
+    post(bench)
+    books = bench.company.books
+    for name in ("A_BillingDocument", "A_BillingDocumentItem"):
+        books.tables[name].append(books.tables[name][0] | {"BillingDocument": "90000001"})
+
+    with pytest.raises(VendorRefused, match="90000000, 90000001; cancel all"):
+        post(bench)
+    with pytest.raises(VendorRefused, match="90000000, 90000001; cancel all"):
+        bench.ledger().look_up(a_draft())
+
+
 # -- prices and tax
 
 
@@ -168,6 +180,26 @@ def test_an_order_that_sap_prices_otherwise_is_not_billed(bench: SapBench) -> No
             post(bench)
 
     assert (len(bench.orders()), bench.invoices()) == (1, [])
+
+
+def test_what_was_billed_at_another_price_than_its_order_is_named(bench: SapBench) -> None:
+    bench.trouble("post", Trouble.BROKEN)
+    with pytest.raises(VendorUnavailable):
+        post(bench)
+    bench.company.books.tables["A_SalesOrderItem"][0]["NetAmount"] = Decimal("999.00")
+
+    with pytest.raises(VendorRefused, match=r"at 999\.00 USD before tax; cancel billing document 90000000"):
+        post(bench)
+    with pytest.raises(VendorRefused, match="cancel billing document 90000000"):
+        bench.ledger().look_up(a_draft())
+
+
+def test_amounts_are_asked_for_as_text(bench: SapBench) -> None:
+    bench.twin.act("hold_posting", {"hold": True})
+    post(bench)
+
+    accepted = {"odata4" in one.path: one.headers["Accept"] for one in asked(bench, "/sap/opu/")}
+    assert accepted == {True: "application/json;IEEE754Compatible=true", False: "application/json"}
 
 
 def test_the_largest_amount_arrives_to_the_cent(bench: SapBench) -> None:
@@ -204,6 +236,11 @@ def test_two_customers_with_one_external_number_are_not_guessed_between(bench: S
 
     with pytest.raises(VendorRefused, match="SAP has 2 customers for Acme Inc"):
         post(bench)
+
+
+def test_an_account_id_that_is_too_long_for_sap_is_an_unknown_customer(bench: SapBench) -> None:
+    with pytest.raises(VendorRefused, match=r"no customers for Acme Inc.*0123456789012345678901"):
+        post(bench, a_draft(customer_id="0123456789012345678901"))
 
 
 # -- accounting
@@ -325,6 +362,15 @@ def test_a_system_without_repeatable_requests_is_asked_without(bench: SapBench) 
 
     assert ["Requestid" in one.headers for one in asked(bench, ORDERING)] == [True, False]
     assert len(bench.orders()) == 1
+
+
+def test_a_request_whose_answer_sap_has_forgotten_is_not_sent_again(bench: SapBench) -> None:
+    forgotten = Fault(ORDERING, "status", 400, {"RepeatabilityResult": "accepted"}, code="/IWBEP/CM_COS/005")
+    bench.twin.faults = [forgotten]
+
+    with pytest.raises(VendorUnavailable):
+        post(bench)
+    assert len(asked(bench, ORDERING)) == 1
 
 
 # -- locks and errors
@@ -451,6 +497,23 @@ def test_the_line_of_a_long_invoice_is_found_on_its_page(bench: SapBench) -> Non
 
     assert credit.total_minor == 350
     assert [one for one in asked(bench, "GET") if "skiptoken" in one.path]
+
+
+def test_an_item_that_was_never_billed_is_nobodys_reference(bench: SapBench) -> None:
+    made = post(bench)
+    items = bench.company.books.tables["A_SalesOrderItem"]
+    items.append(items[0] | {"SalesOrderItem": "990", "PurchaseOrderByCustomer": "by hand"})
+
+    assert bench.ledger().credit(MEMO_KEY, a_memo(a_draft(), made.ledger_id), DEAL, TODAY).total_minor == 100_050
+
+
+def test_a_request_that_sap_prices_otherwise_is_not_billed(bench: SapBench) -> None:
+    memo = a_memo(a_draft(), post(bench).ledger_id)
+    bench.twin.act("add_surcharge", {"percent": 5})
+
+    with pytest.raises(VendorRefused, match="priced DC-0123456789AB-1"):
+        bench.ledger().credit(MEMO_KEY, memo, DEAL, TODAY)
+    assert bench.credits() == []
 
 
 def test_a_memo_for_a_line_that_was_never_billed_is_refused(bench: SapBench) -> None:

@@ -216,6 +216,7 @@ def test_an_order_that_sap_would_refuse_is_refused(caller: Caller, changed: dict
         ("$filter=PurchaseOrderByCustomer eq 'O'Neil'", "/IWBEP/CM_MGW_RT/104"),
         ("$filter=PurchaseOrderByCustomer eq 'PO-1' and", "/IWBEP/CM_MGW_RT/104"),
         ("$filter=contains(PurchaseOrderByCustomer,'PO')", "/IWBEP/CM_MGW_RT/104"),
+        (f"$filter=PurchaseOrderByCustomer eq '{'x' * 36}'", "/IWBEP/CM_MGW_RT/022"),
         ("$top=many", "/IWBEP/CM_MGW_RT/175"),
         ("$count=true", "/IWBEP/CM_MGW_RT/176"),
     ],

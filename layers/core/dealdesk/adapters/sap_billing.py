@@ -33,7 +33,7 @@ class SapBilling:
             "_Reference": [{"SDDocument": document_id, "SDDocumentCategory": category}],
         }
         try:
-            answer = self._session.post(BILLING, "BillingDocument/SAP__self.CreateFromSDDocument", body)
+            answer = self._session.act(BILLING, "BillingDocument/SAP__self.CreateFromSDDocument", body)
         except VendorRefused:
             # A billing run, or an earlier call of ours whose answer was lost, may have billed it meanwhile.
             if found := self.of(document_id):
@@ -73,7 +73,7 @@ class SapBilling:
         etag = str(self._session.read(BILLING, path).get("@odata.etag") or "")
         if not etag:
             raise VendorUnavailable(f"SAP answered without the version of billing document {number}")
-        self._session.post(BILLING, f"{path}/SAP__self.PostToAccounting", {}, etag=etag)
+        self._session.act(BILLING, f"{path}/SAP__self.PostToAccounting", {}, etag=etag)
         again = self.read(number)
         if again is None or not is_posted(again):
             raise VendorUnavailable(f"SAP has not posted billing document {number} to accounting yet")

@@ -22,8 +22,9 @@ from dealdesk.errors import VendorUnavailable
 
 TIMEOUT_SECONDS = (3.05, 12)
 MAX_PAGES = 100
-# Without IEEE754Compatible, V4 sends and takes decimals as JSON numbers.
-JSON = "application/json;IEEE754Compatible=true"
+JSON = "application/json"
+# V2 sends decimals as text; V4 sends JSON numbers, unless it is asked like this.
+V4_JSON = "application/json;IEEE754Compatible=true"
 
 
 class SapSession:
@@ -56,10 +57,12 @@ class SapSession:
         raise VendorUnavailable(f"SAP has more than {MAX_PAGES} pages of {entities}")
 
     def read(self, service: str, path: str) -> Row:
-        return document(self._send("GET", f"{self._url}{service}/{path}"))
+        """A V4 entity."""
+        return document(self._send("GET", f"{self._url}{service}/{path}", headers={"Accept": V4_JSON}))
 
-    def post(self, service: str, path: str, body: Row, *, etag: str = "") -> Row:
-        headers = {"Content-Type": JSON, **({"If-Match": etag} if etag else {})}
+    def act(self, service: str, path: str, body: Row, *, etag: str = "") -> Row:
+        """A V4 action; with an `etag` only on that version of its document."""
+        headers = {"Accept": V4_JSON, "Content-Type": JSON, **({"If-Match": etag} if etag else {})}
         return document(self._post(service, path, msgspec.json.encode(body), headers))
 
     def create(self, service: str, entities: str, body: Row, *, fact: str) -> Row:
@@ -83,7 +86,6 @@ class SapSession:
         response = self._send("POST", url, content=content, headers={**headers, "X-CSRF-Token": self._token(service)})
         if csrf_required(response):
             self._tokens.clear()
-            self._http.cookies.clear()
             token = {"X-CSRF-Token": self._token(service)}
             response = self._send("POST", url, content=content, headers={**headers, **token})
         return response
