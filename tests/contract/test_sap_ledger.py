@@ -148,6 +148,17 @@ def test_an_order_that_was_split_into_two_invoices_stops_the_posting(bench: SapB
         bench.ledger().look_up(a_draft())
 
 
+def test_a_credit_memo_that_a_person_wrote_for_our_order_is_no_second_invoice(bench: SapBench) -> None:
+    made = post(bench)
+    books = bench.company.books
+    by_hand = {"BillingDocument": "90000001", "BillingDocumentType": "G2", "SDDocumentCategory": "O"}
+    for name in ("A_BillingDocument", "A_BillingDocumentItem"):
+        known = {field: value for field, value in by_hand.items() if field in books.tables[name][0]}
+        books.tables[name].append(books.tables[name][0] | known)
+
+    assert bench.ledger().look_up(a_draft()) == made
+
+
 # -- prices and tax
 
 

@@ -53,7 +53,7 @@ class SapLedger:
         known = self._orders.find(draft)
         order = known.live or self._orders.order(_fact(key, known), draft, deal.id, on)
         require_priced(draft, order)
-        row = self._billing.of(order.id)
+        row = self._billing.of(order.id, ORDER)
         if row is None:
             row = self._billing.bill(order.id, ORDER, self._customizing.billing_type, on)
         return _invoice(draft, self._billing.posted(row))
@@ -61,21 +61,21 @@ class SapLedger:
     def look_up(self, draft: InvoiceDraft) -> LedgerInvoice | None:
         """None also for an order that is not billed, or not in accounting: `post` goes on with it."""
         order = self._orders.find(draft).live
-        row = self._billing.of(order.id) if order else None
+        row = self._billing.of(order.id, ORDER) if order else None
         return _invoice(draft, row) if row and is_posted(row) else None
 
     def credit(self, key: str, memo: CreditMemo, deal: Deal, on: date) -> LedgerInvoice:
         known = self._orders.find(memo)
         request = known.live or self._request(_fact(key, known), memo, on)
         require_priced(memo, request)
-        row = self._billing.of(request.id)
+        row = self._billing.of(request.id, CREDIT_REQUEST)
         if row is None:
             row = self._billing.bill(request.id, CREDIT_REQUEST, self._customizing.credit_billing_type, on)
         return _credit(memo, self._billing.posted(row))
 
     def look_up_credit(self, memo: CreditMemo) -> LedgerInvoice | None:
         request = self._orders.find(memo).live
-        row = self._billing.of(request.id) if request else None
+        row = self._billing.of(request.id, CREDIT_REQUEST) if request else None
         return _credit(memo, row) if row and is_posted(row) else None
 
     def _request(self, fact: str, memo: CreditMemo, on: date) -> SalesDocument:

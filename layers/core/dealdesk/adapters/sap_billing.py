@@ -12,9 +12,11 @@ READING = "/sap/opu/odata/sap/API_BILLING_DOCUMENT_SRV"
 BILLING = "/sap/opu/odata4/sap/api_billingdocument/srvd_a2x/sap/billingdocument/0001"
 HEADER = (
     "BillingDocument,BillingDocumentDate,BillingDocumentIsCancelled,CancelledBillingDocument,SoldToParty,"
-    "TotalNetAmount,TaxAmount,TransactionCurrency,AccountingTransferStatus"
+    "SDDocumentCategory,TotalNetAmount,TaxAmount,TransactionCurrency,AccountingTransferStatus"
 )
+# SAP's letters for kinds of documents: an order is billed as an invoice, a credit memo request as a credit memo.
 ORDER, CREDIT_REQUEST = "C", "K"
+BILLED_AS = {ORDER: "M", CREDIT_REQUEST: "O"}
 POSTED = "C"
 
 
@@ -36,19 +38,20 @@ class SapBilling:
             answer = self._session.act(BILLING, "BillingDocument/SAP__self.CreateFromSDDocument", body)
         except VendorRefused:
             # A billing run, or an earlier call of ours whose answer was lost, may have billed it meanwhile.
-            if found := self.of(document_id):
+            if found := self.of(document_id, category):
                 return found
             raise
         if not answer.get("value"):
             raise VendorUnavailable(f"SAP answered without the billing document of {document_id}")
-        return self._certain(document_id)
+        return self._certain(document_id, category)
 
-    def of(self, document_id: str) -> Row | None:
-        """The live billing document of a sales document; cancelled ones do not count."""
+    def of(self, document_id: str, category: str) -> Row | None:
+        """The live billing document of a sales document; cancelled ones do not count, nor what corrects them."""
         where = f"SalesDocument eq {quoted(document_id)}"
         items = self._session.rows(READING, "A_BillingDocumentItem", where=where, select="BillingDocument")
         numbers = dict.fromkeys(str(row["BillingDocument"]) for row in items)
-        live = [row for number in numbers if (row := self.read(number)) and not _is_cancelled(row)]
+        rows = [row for number in numbers if (row := self.read(number)) and not _is_cancelled(row)]
+        live = [row for row in rows if row["SDDocumentCategory"] == BILLED_AS[category]]
         if len(live) > 1:
             split = ", ".join(str(row["BillingDocument"]) for row in live)
             raise VendorRefused(f"SAP split document {document_id} into {split}; cancel all, then post again")
@@ -79,8 +82,8 @@ class SapBilling:
             raise VendorUnavailable(f"SAP has not posted billing document {number} to accounting yet")
         return again
 
-    def _certain(self, document_id: str) -> Row:
-        row = self.of(document_id)
+    def _certain(self, document_id: str, category: str) -> Row:
+        row = self.of(document_id, category)
         if row is None:
             raise VendorUnavailable(f"SAP does not show the billing document of {document_id} yet")
         return row
@@ -91,5 +94,4 @@ def is_posted(row: Row) -> bool:
 
 
 def _is_cancelled(row: Row) -> bool:
-    """Cancelled, or the document that cancels another."""
     return row["BillingDocumentIsCancelled"] is True or bool(row["CancelledBillingDocument"])
