@@ -25,6 +25,18 @@ NETSUITE_KEY_BITS = 3_072
 HUBSPOT_PORTAL, HUBSPOT_APP = 48_200_101, 1_160_452
 # The approvals' custom object in the twin's account.
 HUBSPOT_APPROVAL_TYPE = "2-9000001"
+SAP_CUSTOMIZING = {
+    "sales_organization": "1010",
+    "distribution_channel": "10",
+    "division": "00",
+    "order_type": "OR",
+    "billing_type": "F2",
+    "credit_request_type": "CR",
+    "credit_billing_type": "G2",
+    "credit_reason": "101",
+    "condition_type": "ZDD0",
+    "payment_terms": {"0": "0001", "15": "NT15", "30": "NT30", "40": "NT40", "45": "NT45", "60": "NT60", "90": "NT90"},
+}
 
 
 def local_secrets(jwt_key: Path) -> Secrets:
@@ -79,6 +91,7 @@ def local_secrets(jwt_key: Path) -> Secrets:
             "certificate_id": secrets.token_urlsafe(32),
             "private_key": _pem(_rsa_key(NETSUITE_KEY_BITS)),
         },
+        "sap": {"user": "DEALDESK", "password": secrets.token_urlsafe(24), "customizing": SAP_CUSTOMIZING},
         "n8n": {"url_path": secrets.token_urlsafe(24), "signing_secret": secrets.token_urlsafe(32)},
         "jwt": {"keys": [_public_jwk(signing_key)]},
         "links": {"signing_key": secrets.token_urlsafe(48)},

@@ -189,6 +189,16 @@ def netsuite_records(_: World) -> None:
     assert {account["Id"] for account in crm["Account"]} <= {one["externalId"] for one in books["customer"]}
 
 
+def sap_records(_: World) -> None:
+    books, crm = document("sap_records.json"), document("salesforce_records.json")
+
+    assert {line["ProductCode"] for line in crm["OpportunityLineItem"]} <= {
+        one["Material"] for one in books["Material"]
+    }
+    partners = {one["BusinessPartnerIDByExtSystem"]: one["BusinessPartnerFullName"] for one in books["BusinessPartner"]}
+    assert {account["Id"]: account["Name"] for account in crm["Account"]}.items() <= partners.items()
+
+
 READ: dict[str, Callable[[World], None]] = {
     "salesforce_quotes_submitted.xml": quotes_submitted,
     "salesforce_approval_decided.xml": approval_decided,
@@ -208,6 +218,7 @@ READ: dict[str, Callable[[World], None]] = {
     "hubspot_records.json": hubspot_records,
     "quickbooks_records.json": quickbooks_records,
     "netsuite_records.json": netsuite_records,
+    "sap_records.json": sap_records,
 }
 
 
