@@ -1,0 +1,147 @@
+"""What goes wrong with policies elsewhere, by the numbers of the list of pitfalls; 21 stands with the ports."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from dealdesk.domain.decision import Outcome
+from dealdesk.domain.guardrails import evaluate
+from dealdesk.domain.policy import parse_policy
+from dealdesk.domain.policy_book import draft, publish, rollback
+from dealdesk.domain.policy_version import PolicyVersion, in_force
+from dealdesk.domain.quote import Quote
+from dealdesk.errors import PolicyHasErrors
+from dealdesk.policies import template_document
+from tests.unit.domain.policies import Json, documents, percents, quotes
+from tests.unit.domain.quotes import a_document, a_quote, a_rule
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+ANN, BEN = "person-ann", "person-ben"
+# Documents are large: the draws take longer than the desk does.
+FEWER = settings(max_examples=40)
+
+
+def limited(percent: str, **members: Any) -> Json:
+    executive = a_rule("EXEC", fact="term_months", rows=[{"limit": "60"}], action={"approve": "executive"})
+    return a_document(a_rule(rows=[{"limit": percent}]), executive, **members)
+
+
+def published(document: Json, versions: list[PolicyVersion], now: datetime = NOW, **fields: Any) -> PolicyVersion:
+    """Appends the document as the next version, published."""
+    versions.append(draft(versions, "p", document, author=ANN, now=now))
+    versions[-1] = publish(versions, None, by=BEN, now=now, **fields)
+    return versions[-1]
+
+
+@FEWER
+@given(documents(), quotes(), st.randoms(use_true_random=False))
+def test_pitfall_13_a_later_rule_never_overwrites_what_an_earlier_one_requires(
+    document: Json, quote: Quote, random: Any
+) -> None:
+    shuffled = document | {"rules": random.sample(document["rules"], len(document["rules"]))}
+    decision = evaluate(quote, parse_policy(document), {})
+
+    alone = [evaluate(quote, parse_policy(document | {"rules": [rule]}), {}) for rule in document["rules"]]
+    reordered = evaluate(quote, parse_policy(shuffled), {})
+
+    assert {x.rule for x in decision.violations} == {x.rule for one in alone for x in one.violations}
+    assert decision.outcome.severity == max(one.outcome.severity for one in alone)
+    if decision.outcome is Outcome.NEEDS_APPROVAL:
+        required = set(decision.required_steps) | dict(decision.covered).keys()
+        assert required == {step for one in alone for step in one.required_steps}
+    assert (reordered.outcome, reordered.required_steps) == (decision.outcome, decision.required_steps)
+
+
+@given(st.lists(percents, min_size=1, max_size=5), st.data())
+def test_pitfall_22_a_decision_names_the_version_whose_limit_it_applied(limits: list[str], data: st.DataObject) -> None:
+    versions: list[PolicyVersion] = []
+    for place, limit in enumerate(limits):
+        published(limited(limit), versions, NOW + place * HOUR)
+    to = data.draw(st.integers(1, len(limits)))
+    versions.append(rollback(versions, to, by=BEN, now=NOW + len(limits) * HOUR))
+
+    for place, limit in enumerate([*limits, limits[to - 1]]):
+        version = in_force(versions, NOW + place * HOUR)
+        assert version is not None
+        decision = evaluate(a_quote(off="100"), parse_policy(version.content), {})
+        assert (decision.policy_version, decision.policy_hash) == (place + 1, versions[place].hash)
+        assert [x.limit for x in decision.violations if x.rule == "R"] == [limit]
+
+
+@FEWER
+@given(documents(), quotes())
+def test_pitfall_23_whatever_was_published_can_be_evaluated(document: Json, quote: Quote) -> None:
+    try:
+        version = published(document, [])
+    except PolicyHasErrors:
+        assume(False)
+
+    decision = evaluate(quote, parse_policy(version.content), {})
+
+    assert decision.policy_hash == version.hash
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"fact": "discount"},
+        {"op": "less"},
+        {"rows": [{"limit": "NaN"}]},
+        {"when": "discount_pct > "},
+        {"action": {"approve": "nobody"}},
+        {"scope": "line_group"},
+    ],
+)
+def test_pitfall_23_a_policy_that_cannot_be_evaluated_is_never_in_force(broken: Json) -> None:
+    versions: list[PolicyVersion] = []
+    first = published(limited("20"), versions)
+    versions.append(draft(versions, "p", a_document(a_rule(**broken)), author=ANN, now=NOW))
+
+    with pytest.raises(PolicyHasErrors):
+        publish(versions, None, by=BEN, now=NOW)
+
+    assert in_force(versions, NOW + HOUR) == first
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), min_size=1, max_size=5), st.integers(0, 20))
+def test_pitfall_23_nothing_decides_outside_of_its_effective_dates(spans: list[tuple[int, int]], hour: int) -> None:
+    versions: list[PolicyVersion] = []
+    for begins, lasts in spans:
+        published(
+            limited("20"),
+            versions,
+            effective_from=NOW + begins * HOUR,
+            effective_to=NOW + (begins + lasts) * HOUR,
+        )
+
+    version = in_force(versions, NOW + hour * HOUR)
+
+    expected = [n for n, (begins, lasts) in enumerate(spans, start=1) if begins <= hour < begins + lasts]
+    assert (version is None) is (not expected)
+    assert version is None or version.number in expected
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_pitfall_25_a_step_below_a_ceiling_that_blocks_first_is_not_published(ceiling: int, limit: int) -> None:
+    document = template_document("classic")
+    rules: Any = document["rules"]
+    rules[0]["rows"] = [{"key": ["*"], "limit": str(ceiling)}]
+    rules[1]["rows"] = [{"key": [], "limit": str(limit)}]
+    policy = parse_policy(document)
+
+    fires = any(
+        evaluate(a_quote(off=str(off)), policy, {}).required_steps == ("executive",) for off in range(limit, limit + 2)
+    )
+
+    assert fires is (limit < ceiling)
+    if fires:
+        published(document, [])
+    else:
+        with pytest.raises(PolicyHasErrors, match="Executive approval"):
+            published(document, [])
