@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from dealdesk.domain.decision import Outcome
 from dealdesk.domain.guardrails import evaluate
+from dealdesk.domain.impact import Case, impact_of
 from dealdesk.domain.policy import parse_policy
 from dealdesk.domain.policy_book import draft, publish, rollback
 from dealdesk.domain.policy_version import PolicyVersion, in_force
@@ -18,7 +20,7 @@ from dealdesk.domain.quote import Quote
 from dealdesk.errors import PolicyHasErrors
 from dealdesk.policies import template_document
 from tests.unit.domain.policies import STEPS, Json, documents, percents, quotes
-from tests.unit.domain.quotes import a_document, a_quote, a_rule
+from tests.unit.domain.quotes import a_document, a_quote, a_rate, a_rule
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -127,6 +129,47 @@ def test_pitfall_23_nothing_decides_outside_of_its_effective_dates(spans: list[t
     expected = [n for n, (begins, lasts) in enumerate(spans, start=1) if begins <= hour < begins + lasts]
     assert (version is None) is (not expected)
     assert version is None or version.number in expected
+
+
+def test_pitfall_24_the_impact_is_that_of_the_draft_on_deals_as_they_were_recorded() -> None:
+    in_force_now, draft_ = parse_policy(limited("20")), parse_policy(limited("30"))
+    cases = [
+        Case(f"d-{off}", quote := a_quote(off=str(off), name=f"Deal {off}"), evaluate(quote, in_force_now, {}))
+        for off in (10, 25, 40)
+    ]
+
+    found = impact_of(draft_, cases, {})
+
+    assert [(x.before, x.after, x.deals, x.total_contract_value) for x in found.moved] == [
+        (Outcome.AUTO_APPROVE, Outcome.AUTO_APPROVE, 1, Decimal("9000.00")),
+        (Outcome.NEEDS_APPROVAL, Outcome.AUTO_APPROVE, 1, Decimal("7500.00")),
+        (Outcome.NEEDS_APPROVAL, Outcome.NEEDS_APPROVAL, 1, Decimal("6000.00")),
+    ]
+    assert (found.deals, found.gained, found.lost) == (3, {}, {"R": 1})
+    (flip,) = found.flips
+    assert (flip.deal_id, flip.name, flip.before.policy_hash) == ("d-25", "Deal 25", in_force_now.hash)
+    assert flip.after.policy_hash == draft_.hash
+
+
+@given(st.lists(quotes(), max_size=5), percents)
+def test_pitfall_24_the_impact_of_the_policy_that_decided_is_none(asked: list[Quote], limit: str) -> None:
+    policy = parse_policy(limited(limit))
+    cases = [Case(str(n), quote, evaluate(quote, policy, {})) for n, quote in enumerate(asked)]
+
+    found = impact_of(policy, cases, {})
+
+    assert (found.flips, found.gained, found.lost) == ((), {}, {})
+    assert found.deals == len(asked)
+
+
+def test_pitfall_24_a_deal_is_tried_at_the_rate_that_was_recorded_with_it() -> None:
+    floor = a_rule("FLOOR", fact="total_contract_value", op="min", rows=[{"limit": "9000"}])
+    policy, quote = parse_policy(a_document(floor)), a_quote(currency="EUR")
+    case = Case("d-1", quote, evaluate(quote, policy, a_rate("EUR", "1.10")))
+
+    found = impact_of(policy, [case], a_rate("EUR", "0.50"))
+
+    assert [(x.after, x.total_contract_value) for x in found.moved] == [(Outcome.AUTO_APPROVE, Decimal("11000.00"))]
 
 
 @given(st.integers(0, 40), st.integers(0, 40))
