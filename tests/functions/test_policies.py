@@ -506,3 +506,21 @@ def test_a_draft_that_cannot_be_read_is_refused_with_a_pointer(desk: World, poin
     problem = is_refused(desk.rest("POST", "/policies", body, **ANN), 422, "Cannot be read")
 
     assert problem["errors"][0]["pointer"].startswith(pointer)
+
+
+def test_pitfall_15_a_floor_is_applied_in_its_own_currency(desk: World) -> None:
+    name = a_name()
+    floor = {"id": "FLOOR", "kind": "limit", "fact": "total_contract_value", "op": "min", "rows": [{"limit": "9000"}]}
+    document = a_policy(currency="EUR")
+    document["rules"].append(floor | {"action": {"block": True}})
+    drafted(desk, name, document=document)
+    published(desk, name)
+
+    low, high = (
+        decision(desk, a_quote(currency="USD", lines=[a_line(list_unit_price=price, net_unit_price=price)]))
+        for price in ("82.49", "82.51")
+    )
+
+    assert (low["outcome"], low["fx"]["rate"]) == ("blocked", "0.9090909091")
+    assert low["facts"]["total_contract_value"] == "8998.91"
+    assert (high["outcome"], high["facts"]["total_contract_value"]) == ("auto_approve", "9001.09")

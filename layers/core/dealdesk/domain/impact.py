@@ -57,14 +57,17 @@ class Impact:
 
 
 def impact_of(draft: Policy, cases: Iterable[Case], rates: Mapping[str, FxRate]) -> Impact:
-    """Judges every case by the draft, at the rate that was recorded with it and else at one of `rates`."""
+    """Judges every case by the draft, at the rate that was recorded with it and else at one of `rates`.
+
+    A rate that was recorded into another currency than the draft's says nothing here.
+    """
     moved: dict[tuple[Outcome, Outcome], list[Decimal]] = {}
     gained: Counter[str] = Counter()
     lost: Counter[str] = Counter()
     flips: list[Flip] = []
     for case in cases:
         before = case.decision
-        recorded = {} if before.fx is None else {before.fx.currency: before.fx}
+        recorded = {} if before.fx is None or before.fx.into != draft.currency else {before.fx.currency: before.fx}
         after = evaluate(case.quote, draft, {**rates, **recorded})
         moved.setdefault((before.outcome, after.outcome), []).append(_value(after))
         old, new = _rules(before), _rules(after)

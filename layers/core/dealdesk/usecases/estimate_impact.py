@@ -30,7 +30,7 @@ def estimate_impact(
         told = tuple((error.pointer, error.message) for error in errors)
         raise PolicyHasErrors(f"the policy cannot be tried: {told[0][1]}", told) from None
     ids, more = _newest(index, most)
-    return impact_of(draft, _cases(deals, ids), policies.fx_rates(now)), more
+    return impact_of(draft, _cases(deals, ids), policies.fx_rates(now, draft.currency)), more
 
 
 def _newest(index: DealIndex, most: int) -> tuple[list[str], bool]:

@@ -36,7 +36,8 @@ def evaluate_quote(
     if submitted.contact:
         people.remember(submitted.contact)
     unchanged = [VendorAsked(CRM, "the terms are as they were")]
-    policy, fx = policies.current(now), policies.fx_rates(now)
+    policy = policies.current(now)
+    fx = policies.fx_rates(now, policy.currency)
     try:
         return change(
             deals,
