@@ -14,6 +14,7 @@ from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from desk import Ask, caller, deals, index, policies, version_seen
 from replies import as_response
 
+from dealdesk.contracts import impact_rest
 from dealdesk.contracts import policy_rest as rest
 from dealdesk.contracts.rest import EventOut
 from dealdesk.contracts.views import record_fields
@@ -108,9 +109,9 @@ def validate_policy(policy_id: str, body: rest.ValidateIn | None = None) -> rest
 
 
 @router.post("/policies/<policy_id>/impact", summary="What a draft would have decided about the deals there are")
-def impact(policy_id: str, body: rest.ImpactIn | None = None) -> rest.ImpactOut:
+def impact(policy_id: str, body: impact_rest.ImpactIn | None = None) -> impact_rest.ImpactOut:
     caller(router).may(EDITS_POLICIES)
-    asked, versions = body or rest.ImpactIn(), _versions(policy_id)
+    asked, versions = body or impact_rest.ImpactIn(), _versions(policy_id)
     if asked.document is not None:
         document, digest = tried(asked.document, policy_id, versions[-1].number + 1)
     else:
@@ -118,7 +119,7 @@ def impact(policy_id: str, body: rest.ImpactIn | None = None) -> rest.ImpactOut:
         document, digest = version.content, version.hash
     found, more = estimate_impact(index(), deals(), policies(), document, asked.deals, now=clock.now())
     telemetry.said("impact estimated", policy_id=policy_id, hash=digest, deals=found.deals)
-    return rest.impact_view(found, policy_id, digest, complete=not more)
+    return impact_rest.impact_view(found, policy_id, digest, complete=not more)
 
 
 @router.post("/policies/<policy_id>/publish", summary="Put the newest draft in force; never by one of its authors")
