@@ -19,12 +19,12 @@ from desk import (
     deal_of_invoice,
     deal_of_payment,
     deals,
+    guardrails,
     index,
     invoice_links,
     lies_inside,
     open_invoice,
     people,
-    policies,
     version_seen,
     wait_for_link,
 )
@@ -84,8 +84,7 @@ def create_deal(body: rest.QuoteIn, key: Key = None) -> Response[rest.DealOut]:
 
     def decide(deal: Any, now: Any) -> Any:
         received = [] if deal.version else [QuoteReceived(crm, now, ask.who.person_id)]
-        policy, fx = policies().current(now), policies().fx_rates(now)
-        judged = judge(deal, quote, policy, fx, ask.who.person_id, directory, now)
+        judged = judge(deal, quote, *guardrails(now), ask.who.person_id, directory, now)
         # Only now is the caller known to be allowed; and the signer must be there before the deal asks for them.
         if contact:
             people().remember(contact)
@@ -122,8 +121,7 @@ def change_deal(
         if deal.quote is None:
             raise Conflict(f"deal {deal_id} has no quote yet")
         quote = body.applied_to(deal.quote)
-        policy, fx = policies().current(now), policies().fx_rates(now)
-        return judge(deal, quote, policy, fx, ask.who.person_id, directory, now)
+        return judge(deal, quote, *guardrails(now), ask.who.person_id, directory, now)
 
     deal = ask.change(deal_id, decide)
     return as_response(HTTPStatus.OK, views.deal_view(ask.who.shown(deal), invoice_links(app)), etag=deal.version)
@@ -169,7 +167,7 @@ def get_timeline(deal_id: str) -> rest.TimelineOut:
 def preview(body: rest.QuoteIn) -> rest.DecisionOut:
     who = caller(app).may(READS)
     now = clock.now()
-    decision = evaluate(body.to_quote(None), policies().current(now), policies().fx_rates(now))
+    decision = evaluate(body.to_quote(None), *guardrails(now))
     telemetry.said("quote previewed", outcome=decision.outcome.value)
     passes = what_would_pass(decision) if who.sees_limits else what_a_rep_may_try(decision)
     return rest.DecisionOut(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -28,8 +28,10 @@ from dealdesk.contracts.salesforce_ids import deal_id_of, long_id
 from dealdesk.domain import grants, invoices
 from dealdesk.domain.chain import Recorded
 from dealdesk.domain.deal import Deal
+from dealdesk.domain.decision import FxRate
 from dealdesk.domain.disclosure import disclosed
 from dealdesk.domain.events import CrmRecord, Event, QuoteEvaluated
+from dealdesk.domain.policy import Policy
 from dealdesk.domain.stages import PaymentStatus
 from dealdesk.edge import clock, secrets, settings, telemetry
 from dealdesk.errors import AlreadyHandled, Malformed, NotFound, PreconditionMissing
@@ -81,6 +83,12 @@ def approvers() -> DynamoApprovers:
 @cache
 def policies() -> DynamoPolicies:
     return DynamoPolicies(config().dealdesk_table)
+
+
+def guardrails(now: datetime) -> tuple[Policy, Mapping[str, FxRate]]:
+    """The policy that decides now, and the rates into its currency."""
+    policy = policies().current(now)
+    return policy, policies().fx_rates(now, policy.currency)
 
 
 def caller(app: App) -> Caller:
@@ -152,8 +160,7 @@ def lies_inside(copy: Deal, original: Deal) -> bool:
     """Whether a copied deal stays inside what was granted to the original, by the policy that holds now."""
     if copy.decision is None or copy.quote is None:
         return False
-    now = clock.now()
-    return grants.lies_inside(copy.decision, copy.quote, original, policies().current(now), policies().fx_rates(now))
+    return grants.lies_inside(copy.decision, copy.quote, original, *guardrails(clock.now()))
 
 
 def as_a_rep_sees(record: Recorded) -> Recorded:

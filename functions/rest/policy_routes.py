@@ -11,20 +11,22 @@ from access import EDITS_POLICIES, READS
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from desk import Ask, caller, policies, version_seen
+from desk import Ask, caller, deals, index, policies, version_seen
 from replies import as_response
 
+from dealdesk.contracts import impact_rest
 from dealdesk.contracts import policy_rest as rest
 from dealdesk.contracts.rest import EventOut
 from dealdesk.contracts.views import record_fields
 from dealdesk.domain.chain import first_break
-from dealdesk.domain.policy_book import find
+from dealdesk.domain.policy_book import find, tried
 from dealdesk.domain.policy_checks import check_document
 from dealdesk.domain.policy_version import PolicyVersion
 from dealdesk.edge import clock, telemetry
 from dealdesk.errors import AlreadyHandled, Malformed, PolicyUnknown
 from dealdesk.policies import TEMPLATES, template_document
 from dealdesk.usecases.draft_policy import draft_policy, edit_policy
+from dealdesk.usecases.estimate_impact import estimate_impact
 from dealdesk.usecases.publish_policy import publish_policy, roll_back_policy
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]
@@ -104,6 +106,20 @@ def validate_policy(policy_id: str, body: rest.ValidateIn | None = None) -> rest
     if body is not None and body.document is not None:
         return rest.validation_view(check_document({**body.document, "policy_id": policy_id, "version": 1}))
     return rest.validation_view(check_document(who.reads(_versions(policy_id)[-1]).content))
+
+
+@router.post("/policies/<policy_id>/impact", summary="What a draft would have decided about the deals there are")
+def impact(policy_id: str, body: impact_rest.ImpactIn | None = None) -> impact_rest.ImpactOut:
+    caller(router).may(EDITS_POLICIES)
+    asked, versions = body or impact_rest.ImpactIn(), _versions(policy_id)
+    if asked.document is not None:
+        document, digest = tried(asked.document, policy_id, versions[-1].number + 1)
+    else:
+        version = versions[-1] if asked.version is None else find(versions, asked.version)
+        document, digest = version.content, version.hash
+    found, more = estimate_impact(index(), deals(), policies(), document, asked.deals, now=clock.now())
+    telemetry.said("impact estimated", policy_id=policy_id, hash=digest, deals=found.deals)
+    return impact_rest.impact_view(found, policy_id, digest, complete=not more)
 
 
 @router.post("/policies/<policy_id>/publish", summary="Put the newest draft in force; never by one of its authors")

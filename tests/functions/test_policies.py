@@ -330,6 +330,65 @@ def test_validating_without_a_document_checks_the_newest_version(desk: World) ->
     assert desk.rest("POST", f"/policies/{name}/validate", **ANN)[1] == {"valid": True, "findings": []}
 
 
+# -- what it would change
+
+
+def a_deal(desk: World, price: str) -> str:
+    status, deal = desk.rest("POST", "/deals", a_quote(lines=[a_line(net_unit_price=price)]), **REP)
+    assert status == 201, deal
+    return str(deal["deal_id"])
+
+
+def test_pitfall_24_the_impact_is_that_of_the_draft_and_nothing_decides_by_it(desk: World) -> None:
+    name = a_name()
+    drafted(desk, name, document=a_policy("20.00"))
+    published(desk, name)
+    kept, flipped = a_deal(desk, "95.00"), a_deal(desk, "85.00")
+    draft = edited(desk, name, 1, document=a_policy("10.00"))
+
+    status, found = desk.rest("POST", f"/policies/{name}/impact", {"deals": 2}, **BEN)
+
+    assert (status, found["hash"], found["deals"]) == (200, draft["hash"], 2)
+    assert found["gained"] == {"DISC": 1}
+    (flip,) = found["flips"]
+    assert (flip["deal_id"], flip["before"], flip["after"]) == (flipped, "auto_approve", "needs_approval")
+    assert flip["decided_by"]["version"] == 1
+    assert "exceeds the 10.00% allowed" in flip["reasons_after"][0]
+    assert {(part["before"], part["after"]): part["deals"] for part in found["moved"]} == {
+        ("auto_approve", "auto_approve"): 1,
+        ("auto_approve", "needs_approval"): 1,
+    }
+    assert found["caution"]
+    for deal_id in (kept, flipped):
+        assert desk.deal(deal_id)["decision"]["policy"]["version"] == 1
+
+
+def test_the_impact_of_a_document_or_of_an_earlier_version_is_told_without_saving_it(desk: World) -> None:
+    name = a_name()
+    drafted(desk, name, document=a_policy("20.00"))
+    published(desk, name)
+    a_deal(desk, "85.00")
+
+    document = desk.rest("POST", f"/policies/{name}/impact", {"document": a_policy("5.00"), "deals": 1}, **ANN)[1]
+    same = desk.rest("POST", f"/policies/{name}/impact", {"version": 1, "deals": 1}, **ANN)[1]
+
+    assert (document["gained"], document["complete"]) == ({"DISC": 1}, False)
+    assert (same["gained"], same["lost"], same["flips"]) == ({}, {}, [])
+    assert [line["version"] for line in desk.rest("GET", f"/policies/{name}/versions", **REP)[1]["versions"]] == [1]
+
+
+def test_pitfall_24_no_history_is_taken_from_the_caller(desk: World) -> None:
+    name, broken = a_name(), a_policy()
+    broken["rules"][0]["op"] = "less"
+    drafted(desk, name)
+
+    is_refused(desk.rest("POST", f"/policies/{name}/impact", {"deals": [a_quote()]}, **ANN), 422, "Cannot be read")
+    is_refused(desk.rest("POST", f"/policies/{name}/impact", {"history": []}, **ANN), 422, "Cannot be read")
+    unreadable = desk.rest("POST", f"/policies/{name}/impact", {"document": broken}, **ANN)
+    assert is_refused(unreadable, 422, "The policy has errors")["errors"][0]["pointer"] == "/rules/0/op"
+    is_refused(desk.rest("POST", f"/policies/{name}/impact", {}, **REP), 403, "Not allowed")
+
+
 # -- what others hear of it
 
 
@@ -417,6 +476,7 @@ def test_every_policy_is_listed_and_the_one_in_force_is_named(desk: World) -> No
         ("GET", f"/policies/{CLASSIC}/versions/99", None),
         ("PATCH", "/policies/nothing", {"comment": "x"}),
         ("POST", "/policies/nothing/publish", {}),
+        ("POST", "/policies/nothing/impact", {}),
         ("POST", "/policies/nothing/rollback", {"version": 1}),
     ],
 )
@@ -446,3 +506,21 @@ def test_a_draft_that_cannot_be_read_is_refused_with_a_pointer(desk: World, poin
     problem = is_refused(desk.rest("POST", "/policies", body, **ANN), 422, "Cannot be read")
 
     assert problem["errors"][0]["pointer"].startswith(pointer)
+
+
+def test_pitfall_15_a_floor_is_applied_in_its_own_currency(desk: World) -> None:
+    name = a_name()
+    floor = {"id": "FLOOR", "kind": "limit", "fact": "total_contract_value", "op": "min", "rows": [{"limit": "9000"}]}
+    document = a_policy(currency="EUR")
+    document["rules"].append(floor | {"action": {"block": True}})
+    drafted(desk, name, document=document)
+    published(desk, name)
+
+    low, high = (
+        decision(desk, a_quote(currency="USD", lines=[a_line(list_unit_price=price, net_unit_price=price)]))
+        for price in ("82.49", "82.51")
+    )
+
+    assert (low["outcome"], low["fx"]["rate"]) == ("blocked", "0.9090909091")
+    assert low["facts"]["total_contract_value"] == "8998.91"
+    assert (high["outcome"], high["facts"]["total_contract_value"]) == ("auto_approve", "9001.09")

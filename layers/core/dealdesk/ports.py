@@ -162,7 +162,9 @@ class Policies(Protocol):
         """
         ...
 
-    def fx_rates(self, now: datetime) -> Mapping[str, FxRate]: ...
+    def fx_rates(self, now: datetime, into: str = "USD") -> Mapping[str, FxRate]:
+        """Dated rates into the currency of a policy, by the currency of a quote."""
+        ...
 
 
 class PolicyBook(Protocol):

@@ -67,8 +67,8 @@ class DynamoPolicies:
         found = binding(published, decided, now)
         return _compiled(found.document, found.hash)
 
-    def fx_rates(self, now: datetime) -> Mapping[str, FxRate]:
-        return shipped_rates()
+    def fx_rates(self, now: datetime, into: str = "USD") -> Mapping[str, FxRate]:
+        return shipped_rates(into)
 
     def in_force(self, now: datetime) -> PolicyVersion:
         """The version that decides at `now`."""

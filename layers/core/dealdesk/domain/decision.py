@@ -37,12 +37,13 @@ BAND = " to "
 
 @dataclass(frozen=True, slots=True)
 class FxRate:
-    """A dated rate: how many units of the policy's currency one unit of `currency` is worth."""
+    """A dated rate: how many units of the policy's currency, `into`, one unit of `currency` is worth."""
 
     currency: str
     rate: Decimal
     as_of: date
     source: str
+    into: str = "USD"
 
     def __post_init__(self) -> None:
         if not isinstance(self.rate, Decimal) or not self.rate.is_finite() or self.rate <= 0:

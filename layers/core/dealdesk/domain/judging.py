@@ -38,7 +38,8 @@ def rate_for(terms: Terms, policy: Policy, fx: Mapping[str, FxRate]) -> FxRate |
     if terms.currency == policy.currency:
         return None
     rate = fx.get(terms.currency)
-    return rate if rate is not None and rate.currency == terms.currency else None
+    pair = (terms.currency, policy.currency)
+    return rate if rate is not None and (rate.currency, rate.into) == pair else None
 
 
 def judge(terms: Terms, policy: Policy, rate: FxRate | None) -> Verdict:

@@ -39,10 +39,7 @@ def draft(
         raise Malformed(wrong.message, pointer=wrong.pointer) from None
     _require_order(effective_from, effective_to)
     number = versions[-1].number + 1 if versions else 1
-    try:
-        text, digest = stamped(dict(document), policy_id, number)
-    except ValueError:
-        raise Malformed("must be plain JSON, without numbers beyond all bounds", pointer="/document") from None
+    text, digest = _stamped(document, policy_id, number)
     return PolicyVersion(
         policy_id=policy_id,
         number=number,
@@ -58,6 +55,12 @@ def draft(
         effective_from=effective_from,
         effective_to=effective_to,
     )
+
+
+def tried(document: Document, policy_id: str, number: int) -> tuple[dict[str, Any], str]:
+    """The document as it would be written under this number, and its hash. Raises `Malformed`."""
+    _, digest = _stamped(document, policy_id, number)
+    return {**document, "policy_id": policy_id, "version": number}, digest
 
 
 def edit(
@@ -151,6 +154,13 @@ def find(versions: Sequence[PolicyVersion], number: int) -> PolicyVersion:
             return version
     name = versions[-1].policy_id if versions else "the policy"
     raise PolicyUnknown(f"{name} has no version {number}")
+
+
+def _stamped(document: Document, policy_id: str, number: int) -> tuple[str, str]:
+    try:
+        return stamped(dict(document), policy_id, number)
+    except ValueError:
+        raise Malformed("must be plain JSON, without numbers beyond all bounds", pointer="/document") from None
 
 
 def _newest(versions: Sequence[PolicyVersion], seen: int | None) -> PolicyVersion:

@@ -70,7 +70,8 @@ class Node(NamedTuple):
     def choice(self, *known: str) -> str:
         if not isinstance(self.value, str) or self.value not in known:
             found = str(self.value)[:60]
-            raise InvalidPolicy(self.pointer, f"{found!r} is not known; {nearest(found, known)}")
+            right = nearest(found, known) if known else "add it first"
+            raise InvalidPolicy(self.pointer, f"{found!r} is not known; {right}")
         return self.value
 
     def whole(self, least: int, most: int) -> int:

@@ -37,7 +37,8 @@ def evaluate_quote(
     if submitted.contact:
         people.remember(submitted.contact)
     unchanged = [VendorAsked(CRM, "the terms are as they were")]
-    policy, fx, directory = policies.current(now), policies.fx_rates(now), approvers.directory()
+    policy, directory = policies.current(now), approvers.directory()
+    fx = policies.fx_rates(now, policy.currency)
     try:
         return change(
             deals,

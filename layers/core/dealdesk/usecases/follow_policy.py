@@ -21,7 +21,7 @@ def follow_policy(
     if deal.decision is None or deal.stage not in BEFORE_SENDING:
         return deal
     policy = policies.binding(deal.decision.policy_id, deal.decision.policy_version, now)
-    fx = policies.fx_rates(now)
+    fx = policies.fx_rates(now, policy.currency)
     happened = follow(deal, policy, fx, directory, now)
     if not happened:
         return deal
