@@ -11,7 +11,7 @@ from access import EDITS_POLICIES, READS
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from desk import Ask, caller, deals, index, policies, version_seen
+from desk import Ask, approvers, caller, deals, index, policies, version_seen
 from replies import as_response
 
 from dealdesk.contracts import impact_rest
@@ -104,8 +104,12 @@ def change_policy(
 def validate_policy(policy_id: str, body: rest.ValidateIn | None = None) -> rest.ValidationOut:
     who = caller(router).may(READS)
     if body is not None and body.document is not None:
-        return rest.validation_view(check_document({**body.document, "policy_id": policy_id, "version": 1}))
-    return rest.validation_view(check_document(who.reads(_versions(policy_id)[-1]).content))
+        return rest.validation_view(
+            check_document({**body.document, "policy_id": policy_id, "version": 1}, approvers().directory().able())
+        )
+    return rest.validation_view(
+        check_document(who.reads(_versions(policy_id)[-1]).content, approvers().directory().able())
+    )
 
 
 @router.post("/policies/<policy_id>/impact", summary="What a draft would have decided about the deals there are")
@@ -139,6 +143,7 @@ def publish(policy_id: str, body: rest.PublishIn | None = None, key: Key = None)
             effective_from=asked.effective_from,
             effective_to=asked.effective_to,
             in_flight=rest.in_flight_of(asked.in_flight),
+            directory=approvers().directory(),
         )
 
     return _changed(ask, "policy published", publish_it, HTTPStatus.OK)
@@ -158,6 +163,7 @@ def roll_back(policy_id: str, body: rest.RollbackIn, key: Key = None) -> Respons
             now=now,
             comment=body.comment,
             in_flight=rest.in_flight_of(body.in_flight),
+            directory=approvers().directory(),
         )
 
     return _changed(ask, "policy rolled back", roll_it_back, HTTPStatus.OK)

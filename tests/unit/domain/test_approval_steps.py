@@ -230,7 +230,7 @@ def test_all_of_an_empty_group_is_an_error() -> None:
 
 
 def test_a_backup_that_is_empty_or_the_group_itself_is_a_warning() -> None:
-    warned = found({"grp-finance": ["x"]}, backups=["grp-cfo", "grp-duty", "grp-finance"])
+    warned = found({"grp-finance": ["x"], "grp-duty": []}, backups=["grp-cfo", "grp-duty", "grp-finance"])
 
     assert warned == [
         (Severity.WARNING, "empty_backup", "/approvals/steps/finance/backups/1"),

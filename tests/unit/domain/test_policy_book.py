@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dealdesk.domain.directory import NOBODY, Directory, Member
 from dealdesk.domain.policy import parse_policy
 from dealdesk.domain.policy_book import draft, edit, find, publish, rollback
 from dealdesk.domain.policy_version import InFlight, PolicyStatus, PolicyVersion, Treatment, binding, in_force
@@ -184,9 +185,26 @@ def test_pitfall_25_a_policy_whose_executive_step_can_never_fire_is_not_publishe
 def test_an_empty_approver_group_keeps_a_policy_from_being_published() -> None:
     versions: list[PolicyVersion] = []
     a_draft(versions)
+    left = Directory((Member("person-eve", ("grp-executive",), active=False), Member("person-fin", ("grp-finance",))))
 
     with pytest.raises(PolicyHasErrors, match="nobody is in grp-executive"):
-        publish(versions, 1, by=BEN, now=NOW, groups={"grp-finance": ["x"]})
+        publish(versions, 1, by=BEN, now=NOW, directory=left)
+
+
+def test_a_group_that_only_tokens_and_crms_know_is_not_called_empty() -> None:
+    versions: list[PolicyVersion] = []
+    a_draft(versions)
+
+    assert publish(versions, 1, by=BEN, now=NOW, directory=NOBODY).published_by == BEN
+
+
+def test_an_author_does_not_publish_under_another_of_their_names() -> None:
+    versions: list[PolicyVersion] = []
+    a_draft(versions)
+    one_person = Directory((Member(ANN, aliases=(BEN,)),))
+
+    with pytest.raises(PublisherIsAuthor):
+        publish(versions, 1, by=BEN, now=NOW, directory=one_person)
 
 
 def test_what_is_published_is_not_published_again() -> None:

@@ -9,20 +9,20 @@ from dealdesk.domain.findings import Finding, Severity
 from dealdesk.domain.policy import Policy
 
 Groups = Mapping[str, Collection[str]]
-"""The members of each approver group, where they are known."""
+"""The members of each approver group that is known; of any other, nothing is said."""
 
 
 def check_groups(policy: Policy, groups: Groups | None) -> Iterator[Finding]:
     """What is odd about whom the steps ask. Nobody's group is empty or too small while `groups` is None."""
     for step in policy.steps.values():
         yield from _asks_twice(step)
-        if groups is not None and step.id in policy.order:
+        if groups is not None and step.group in groups and step.id in policy.order:
             yield from _unanswerable(step, groups)
             yield from _empty_backups(step, groups)
 
 
 def _unanswerable(step: Step, groups: Groups) -> Iterator[Finding]:
-    members = len(set(groups.get(step.group, ())))
+    members = len(set(groups[step.group]))
     if not members:
         told = f"nobody is in {step.group}, so {step.label} would wait for ever"
         right = "add somebody to it, or name another group"
@@ -42,7 +42,7 @@ def _asks_twice(step: Step) -> Iterator[Finding]:
 
 def _empty_backups(step: Step, groups: Groups) -> Iterator[Finding]:
     for index, backup in enumerate(step.backups):
-        if not groups.get(backup):
+        if backup in groups and not groups[backup]:
             pointer = f"{_at(step)}/backups/{index}"
             told = f"nobody is in {backup}, which is to stand in for {step.group}"
             yield Finding(Severity.WARNING, "empty_backup", pointer, told, "add somebody to it, or remove it")

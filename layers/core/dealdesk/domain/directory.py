@@ -88,6 +88,14 @@ class Directory:
     def of_group(self, group: str) -> tuple[Member, ...]:
         return tuple(member for member in self.members if group in member.groups)
 
+    def able(self) -> dict[str, tuple[str, ...]]:
+        """Who can decide in each group that anybody was entered for: those who left and programs cannot."""
+        groups = {group for member in self.members for group in member.groups}
+        return {
+            group: tuple(m.person_id for m in self.of_group(group) if m.active and not m.service)
+            for group in sorted(groups)
+        }
+
     def managers_of(self, members: tuple[Member, ...]) -> tuple[Member, ...]:
         """The people above these, nearest first, at most three levels up and each only once."""
         seen = {member.person_id for member in members}

@@ -11,7 +11,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from dealdesk.domain.policy_checks import Groups, check_document, errors_of
+from dealdesk.domain.directory import NOBODY, Directory
+from dealdesk.domain.policy_checks import check_document, errors_of
 from dealdesk.domain.policy_json import InvalidPolicy, Node
 from dealdesk.domain.policy_version import InFlight, PolicyStatus, PolicyVersion, Treatment, stamped
 from dealdesk.errors import Conflict, Malformed, PolicyHasErrors, PolicyUnknown, PublisherIsAuthor, VersionMoved
@@ -102,7 +103,7 @@ def publish(
     effective_from: datetime | None = None,
     effective_to: datetime | None = None,
     in_flight: InFlight | None = None,
-    groups: Groups | None = None,
+    directory: Directory = NOBODY,
 ) -> PolicyVersion:
     """The newest version, published: under its own number, by somebody who did not write on it.
 
@@ -119,7 +120,7 @@ def publish(
         effective_from=effective_from or newest.effective_from,
         effective_to=effective_to or newest.effective_to,
     )
-    return _published(asked, by, now, in_flight, groups)
+    return _published(asked, by, now, in_flight, directory)
 
 
 def rollback(
@@ -130,7 +131,7 @@ def rollback(
     now: datetime,
     comment: str = "",
     in_flight: InFlight | None = None,
-    groups: Groups | None = None,
+    directory: Directory = NOBODY,
 ) -> PolicyVersion:
     """The content of the published version `to` as a new version that decides from now on.
 
@@ -144,7 +145,7 @@ def rollback(
     again = draft(
         versions, old.policy_id, old.content, author=old.author, now=now, comment=said, template_id=old.template_id
     )
-    return _published(replace(again, authors=old.authors, parent_version=to), by, now, in_flight, groups)
+    return _published(replace(again, authors=old.authors, parent_version=to), by, now, in_flight, directory)
 
 
 def find(versions: Sequence[PolicyVersion], number: int) -> PolicyVersion:
@@ -171,15 +172,15 @@ def _newest(versions: Sequence[PolicyVersion], seen: int | None) -> PolicyVersio
 
 
 def _published(
-    version: PolicyVersion, by: str, now: datetime, in_flight: InFlight | None, groups: Groups | None
+    version: PolicyVersion, by: str, now: datetime, in_flight: InFlight | None, directory: Directory
 ) -> PolicyVersion:
-    if by in version.authors:
+    if directory.identity(by) in {directory.identity(author) for author in version.authors}:
         raise PublisherIsAuthor(
             f"{by} wrote on version {version.number} of {version.policy_id}; somebody else publishes"
         )
     begins = max(version.effective_from or now, now)
     _require_order(begins, version.effective_to)
-    errors = errors_of(check_document(version.content, groups))
+    errors = errors_of(check_document(version.content, directory.able()))
     if errors:
         raise PolicyHasErrors(
             f"version {version.number} of {version.policy_id} has {len(errors)} errors: {errors[0].message}",
