@@ -63,6 +63,15 @@ class Payment:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Unapplied:
+    """Money that arrived and settles nothing: the customer's, until a person decides."""
+
+    payment_id: str
+    amount: Money
+    reference: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Invoice:
     draft: InvoiceDraft
     status: InvoiceStatus
@@ -111,6 +120,7 @@ class Deal:
     certificate: Certificate | None = None
     envelope: Envelope | None = None
     payments: tuple[Payment, ...] = ()
+    unapplied: tuple[Unapplied, ...] = ()
     invoices: tuple[Invoice, ...] = ()
     intents: tuple[Intent, ...] = field(default=())
 
@@ -149,6 +159,7 @@ REACTION_OF = {
     Effect.SEND_ENVELOPE: "request_signature",
     Effect.VOID_ENVELOPE: "request_signature",
     Effect.CREATE_PAYMENT: "request_payment",
+    Effect.CAPTURE_PAYMENT: "request_payment",
     Effect.CANCEL_PAYMENT: "request_payment",
     Effect.POST_INVOICE: "post_invoice",
 }

@@ -327,6 +327,35 @@ class PaymentLinkCreated:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class PaymentReported:
+    """The vendor says that something happened to a payment; it is asked before money moves. `said` is its word."""
+
+    TYPE: ClassVar[str] = "payment.reported"
+    payment_id: str
+    session_id: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PaymentApproved:
+    """The payer has agreed at the vendor; `key` is the intent to take the money, of which none has moved yet."""
+
+    TYPE: ClassVar[str] = "payment.approved"
+    key: str
+    payment_id: str
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PaymentProcessing:
+    """The money was taken and is on its way; it may still bounce."""
+
+    TYPE: ClassVar[str] = "payment.processing"
+    key: str
+    payment_id: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class PaymentSucceeded:
     TYPE: ClassVar[str] = "payment.succeeded"
     payment_id: str
@@ -349,7 +378,7 @@ class PaymentFailed:
 class PaymentUnmatched:
     """Money arrived that does not settle the deal: kept as unapplied credit, for a person to decide.
 
-    `duplicate` says that the payment had been settled before.
+    `duplicate` says that the payment had been settled before; by `vendor_reference` the same money is known again.
     """
 
     TYPE: ClassVar[str] = "payment.unmatched"
@@ -358,6 +387,7 @@ class PaymentUnmatched:
     amount: Money
     reason: str
     duplicate: bool
+    vendor_reference: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -494,6 +524,9 @@ Event = (
     | EnvelopeVoidRequested
     | PaymentRequested
     | PaymentLinkCreated
+    | PaymentReported
+    | PaymentApproved
+    | PaymentProcessing
     | PaymentSucceeded
     | PaymentFailed
     | PaymentUnmatched

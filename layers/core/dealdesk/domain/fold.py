@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import assert_never
 
 from dealdesk.domain import events as e
-from dealdesk.domain.deal import Deal, Envelope, Intent, Invoice, Payment, Round
+from dealdesk.domain.deal import Deal, Envelope, Intent, Invoice, Payment, Round, Unapplied
 from dealdesk.domain.stages import Effect, EnvelopeStatus, InvoiceStatus, PaymentStatus, Stage
 
 CRM = "crm"
@@ -55,6 +55,9 @@ def apply(deal: Deal, event: e.Event, at: datetime) -> Deal:
         case (
             e.PaymentRequested()
             | e.PaymentLinkCreated()
+            | e.PaymentReported()
+            | e.PaymentApproved()
+            | e.PaymentProcessing()
             | e.PaymentSucceeded()
             | e.PaymentFailed()
             | e.PaymentUnmatched()
@@ -198,6 +201,9 @@ def _about_payment(
     deal: Deal,
     event: e.PaymentRequested
     | e.PaymentLinkCreated
+    | e.PaymentReported
+    | e.PaymentApproved
+    | e.PaymentProcessing
     | e.PaymentSucceeded
     | e.PaymentFailed
     | e.PaymentUnmatched
@@ -232,12 +238,20 @@ def _about_payment(
         case e.PaymentFailed():
             deal = replace(deal, intents=_without(deal, event.payment_id))
             return _change_payment(deal, event.payment_id, status=PaymentStatus.FAILED, reason=event.reason)
+        case e.PaymentApproved():
+            return _open_intent(deal, Intent(event.key, Effect.CAPTURE_PAYMENT, event.payment_id, at))
+        case e.PaymentProcessing():
+            return _close_intent(deal, event.key)
         case e.PaymentCancelRequested():
+            deal = _close_intent(deal, f"capture:{event.key.removeprefix('cancel:')}")
             return _open_intent(deal, Intent(event.key, Effect.CANCEL_PAYMENT, event.payment_id, at))
         case e.PaymentRolledBack():
             deal = replace(deal, intents=_without(deal, event.payment_id))
             return _change_payment(deal, event.payment_id, status=PaymentStatus.ROLLED_BACK, reason=event.reason)
         case e.PaymentUnmatched():
+            arrived = Unapplied(event.payment_id, event.amount, event.vendor_reference)
+            return replace(deal, unapplied=(*deal.unapplied, arrived))
+        case e.PaymentReported():
             return deal
 
 

@@ -50,5 +50,6 @@ class Effect(StrEnum):
     SEND_ENVELOPE = "send_envelope"
     VOID_ENVELOPE = "void_envelope"
     CREATE_PAYMENT = "create_payment"
+    CAPTURE_PAYMENT = "capture_payment"
     CANCEL_PAYMENT = "cancel_payment"
     POST_INVOICE = "post_invoice"

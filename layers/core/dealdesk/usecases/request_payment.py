@@ -1,4 +1,4 @@
-"""Create the link that pays the deal once, withdraw one, ask about a silent one."""
+"""Create the link that pays the deal once, take what its payer approved, withdraw it, ask what became of it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dealdesk.domain.certificate import gate
 from dealdesk.domain.deal import Deal, Intent
 from dealdesk.domain.events import EffectFailed, Event, PaymentFailed, VendorAsked
 from dealdesk.domain.stages import Effect, PaymentStatus
+from dealdesk.errors import VendorRefused
 from dealdesk.ports import Cause, Deals, PaymentLink, Payments, PaymentState
 from dealdesk.usecases.carry_out import Work, carry_out
 from dealdesk.usecases.change import change
@@ -18,7 +19,7 @@ from dealdesk.usecases.record_payment import events_of
 
 
 def request_payment(deals: Deals, provider: Payments, deal_id: str, clock: Callable[[], datetime]) -> list[str]:
-    """Carries out the deal's open intents to collect and to withdraw; returns their keys."""
+    """Carries out the deal's open intents to collect, to take and to withdraw; returns their keys."""
     create: Work[PaymentLink] = Work(
         actor="system:request_payment",
         gate=lambda deal, _, now: gate(deal, "payment", now, signed=True),
@@ -31,6 +32,16 @@ def request_payment(deals: Deals, provider: Payments, deal_id: str, clock: Calla
         ),
         refused=_refused,
     )
+    capture: Work[PaymentState] = Work(
+        actor="system:request_payment",
+        gate=lambda deal, _, now: gate(deal, "payment", now, signed=True),
+        look_up=lambda deal, intent: _unless_untaken(provider.state(_session_of(deal, intent))),
+        call=lambda deal, intent, _: provider.capture(_session_of(deal, intent), intent.key),
+        record=lambda deal, intent, state, now: (
+            payments.processing(deal, intent.key) if state.outcome == "processing" else events_of(deal, state, now)
+        ),
+        refused=_refused,
+    )
     cancel: Work[PaymentState] = Work(
         actor="system:request_payment",
         gate=lambda *_: None,
@@ -38,7 +49,11 @@ def request_payment(deals: Deals, provider: Payments, deal_id: str, clock: Calla
         call=lambda deal, intent, _: provider.cancel(_session_of(deal, intent), intent.key),
         record=lambda deal, _, state, now: events_of(deal, state, now),
     )
-    works = {Effect.CREATE_PAYMENT: create, Effect.CANCEL_PAYMENT: cancel}
+    works = {
+        Effect.CREATE_PAYMENT: create,
+        Effect.CAPTURE_PAYMENT: capture,
+        Effect.CANCEL_PAYMENT: cancel,
+    }
     return carry_out(deals, deal_id, cast("dict[Effect, Work[object]]", works), clock)
 
 
@@ -57,6 +72,35 @@ def ask_about_payment(deals: Deals, provider: Payments, deal_id: str, *, cause: 
         actor="system:chase_stalled",
         now=now,
     )
+
+
+def answer_report(
+    deals: Deals, provider: Payments, deal_id: str, payment_id: str, session_id: str, *, cause: Cause, now: datetime
+) -> Deal:
+    """The vendor's word on a session that its message only hinted at; nothing is recorded when nothing moved.
+
+    Raises `VendorRefused` for a session that pays something else.
+    """
+    known = deals.load(deal_id, cause)
+    payment = payments.find(known, payment_id)
+    asked = session_id or payment.session_id
+    if asked is None:
+        return known
+    state = provider.state(asked)
+    if state.payment_id not in ("", payment_id):
+        raise VendorRefused(f"session {asked} pays {state.payment_id}, not {payment_id}")
+    return change(
+        deals,
+        deal_id,
+        lambda deal: events_of(deal, state, now),
+        cause=cause,
+        actor=f"vendor:{payment.provider}",
+        now=now,
+    )
+
+
+def _unless_untaken(state: PaymentState) -> PaymentState | None:
+    return None if state.outcome in ("open", "approved") else state
 
 
 def _session_of(deal: Deal, intent: Intent) -> str:
