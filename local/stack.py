@@ -28,6 +28,7 @@ TWIN_PARAMETERS = {
     "SalesforceUrl": "salesforce",
     "DocusignOauthUrl": "docusign",
     "StripeUrl": "stripe",
+    "PaypalUrl": "paypal",
     "QuickbooksUrl": "quickbooks",
     "QuickbooksOauthUrl": "quickbooks",
     "N8nUrl": "n8n",

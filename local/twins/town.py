@@ -6,6 +6,7 @@ from typing import Any
 
 from local.twins.docusign import DocuSignTwin
 from local.twins.n8n import N8nTwin
+from local.twins.paypal import PayPalTwin
 from local.twins.quickbooks import QuickBooksTwin
 from local.twins.salesforce import SalesforceTwin
 from local.twins.server import Twin
@@ -17,6 +18,7 @@ EVENTS = Path(__file__).resolve().parents[2] / "events"
 def build_town(api_url: str, vendors: dict[str, dict[str, Any]]) -> dict[str, Twin]:
     """Twins by name, with their webhooks pointed at `api_url`; `vendors` is their half of the secrets."""
     crm, sign, pay, books, n8n = (vendors[name] for name in ("salesforce", "docusign", "stripe", "quickbooks", "n8n"))
+    wallet = vendors["paypal"]
     salesforce = SalesforceTwin(
         consumer_key=crm["consumer_key"],
         public_key_pem=crm["public_key"],
@@ -47,6 +49,12 @@ def build_town(api_url: str, vendors: dict[str, dict[str, Any]]) -> dict[str, Tw
         webhook_secret=pay["webhook_secrets"][0],
         webhook_url=f"{api_url}/webhooks/stripe",
     )
+    paypal = PayPalTwin(
+        client_id=wallet["client_id"],
+        client_secret=wallet["client_secret"],
+        webhook_id=wallet["webhook_id"],
+        webhook_url=f"{api_url}/webhooks/paypal",
+    )
     receiver = N8nTwin(path=n8n["url_path"], secret=n8n["signing_secret"])
-    twins: list[Twin] = [salesforce, docusign, stripe, quickbooks, receiver]
+    twins: list[Twin] = [salesforce, docusign, stripe, paypal, quickbooks, receiver]
     return {twin.name: twin for twin in twins}

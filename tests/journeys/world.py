@@ -149,6 +149,7 @@ class World:
             "SALESFORCE_URL": urls["salesforce"],
             "DOCUSIGN_OAUTH_URL": urls["docusign"],
             "STRIPE_URL": urls["stripe"],
+            "PAYPAL_URL": urls["paypal"],
             "QUICKBOOKS_URL": urls["quickbooks"],
             "QUICKBOOKS_OAUTH_URL": urls["quickbooks"],
             "N8N_URL": urls["n8n"],
