@@ -164,7 +164,7 @@ class PayPalTwin(Twin):
         order_id = request.args.get("token", "")
         self.held.approve(order_id, request.form.get("funding", "wallet"))
         back = self.held.return_urls.get(order_id) or f"{self.url}/checkoutnow"
-        return redirect(f"{back}?token={order_id}&PayerID=PAYER00000001", 303)
+        return redirect(f"{back}?token={order_id}&PayerID=PAYER23456789", 303)
 
     def _signs(self) -> Signer:
         """Made when it is first needed: a key takes a while."""

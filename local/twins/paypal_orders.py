@@ -75,7 +75,7 @@ class Orders:
         if self._age(order) > APPROVABLE:
             raise refuse("ORDER_EXPIRED", "The payer is too late; the order can be approved no more.")
         order["status"] = "APPROVED"
-        order["payer"] = {"payer_id": "PAYER00000001", "email_address": "payer@customer.example"}
+        order["payer"] = {"payer_id": "PAYER23456789", "email_address": "payer@customer.example"}
         self.approved_at[order_id], self.funding[order_id] = self.now(), funding
         self._tell("CHECKOUT.ORDER.APPROVED", "checkout-order", order)
         return order

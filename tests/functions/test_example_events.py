@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from dealdesk.contracts import docusign, salesforce, stripe
+from dealdesk.contracts import docusign, paypal, salesforce, stripe
 from dealdesk.contracts.bus import BusEvent
 from dealdesk.contracts.rest import QuoteIn
+from dealdesk.domain.events import PaymentReported
 from dealdesk.domain.money import Money
 from dealdesk.domain.stages import EnvelopeStatus
 from dealdesk.edge.reactions import parse_message
@@ -67,6 +68,15 @@ def checkout_session_completed(_: World) -> None:
     assert session.metadata["deal_id"] == PASSES
     assert state is not None
     assert (state.outcome, state.amount) == ("paid", Money(1_020_000, "USD"))
+
+
+def checkout_order_approved(_: World) -> None:
+    event = paypal.read(raw("paypal_checkout_order_approved.json"), paypal.PaypalEvent, "PayPal event")
+    report = paypal.report_of(event)
+
+    assert report is not None
+    assert report.deal_id == PASSES
+    assert report.payment == PaymentReported(f"pay_{PASSES}_1", "5O190127TN364715T", "CHECKOUT.ORDER.APPROVED")
 
 
 def quote(_: World) -> None:
@@ -136,6 +146,7 @@ READ: dict[str, Callable[[World], None]] = {
     "salesforce_approval_decided.xml": approval_decided,
     "docusign_envelope_completed.json": envelope_completed,
     "stripe_checkout_session_completed.json": checkout_session_completed,
+    "paypal_checkout_order_approved.json": checkout_order_approved,
     "api_quote.json": quote,
     "api_create_deal.json": create_deal,
     "dynamodb_stream.json": stream,
