@@ -129,7 +129,8 @@ class PaypalProvider(_Twinned):
 
 class FakeProvider:
     def __init__(self) -> None:
-        self.port = self.fake = FakePayments()
+        self.fake = FakePayments()
+        self.port: Payments = self.fake
 
     def another(self) -> Payments:
         return self.fake
