@@ -249,6 +249,18 @@ def test_a_key_that_comes_with_another_amount_is_refused_and_makes_nothing(provi
     assert provider.sessions() == 1
 
 
+def test_a_key_that_comes_with_another_payment_is_refused_and_does_not_give_its_session_away(
+    provider: Provider,
+) -> None:
+    of = asked()
+    create(provider.port, of)
+
+    with pytest.raises(VendorRefused):
+        create(provider.port, replace(of, payment_id="pay_d-2_1"))
+
+    assert provider.sessions() == 1
+
+
 @pytest.mark.parametrize("how", DOUBTS)
 def test_after_any_doubt_the_payment_has_one_session(provider: Provider, how: str) -> None:
     of = asked()
