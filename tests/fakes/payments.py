@@ -33,6 +33,7 @@ class FakePayments:
     refunds: dict[str, RefundState] = field(default_factory=dict)
     captured: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    refund_outcome: str = "succeeded"
     doubt: VendorUnavailable | None = None
     lose_answer: bool = False
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -86,7 +87,7 @@ class FakePayments:
             given = sum(known.amount.amount_minor for known in self.refunds.values())
             if amount.currency != paid.currency or given + amount.amount_minor > paid.amount_minor:
                 raise VendorRefused("that is more than was paid")
-            self.refunds[key] = RefundState(f"refund-{len(self.refunds) + 1}", key, "succeeded", amount)
+            self.refunds[key] = RefundState(f"refund-{len(self.refunds) + 1}", key, self.refund_outcome, amount)
             return self.refunds[key]
 
         return self._answer("refund", refund)

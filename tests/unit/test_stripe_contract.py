@@ -96,13 +96,13 @@ def test_an_event_about_a_refund_says_how_it_stands_and_which_intent_asked(
 
     reason = "lost_or_stolen_card" if outcome == "failed" else ""
     refund = RefundState("re_1", "refund:pay_d-1_1:1", outcome, Money(5_000, "UGX"), reason)
-    assert report == RefundReport("pi_1", refund)
+    assert report == RefundReport("d-1", "pi_1", refund)
 
 
 def test_a_refund_that_somebody_made_in_the_dashboard_has_no_key() -> None:
     report = event("refund.created", **a_refund(metadata={}))
 
-    assert report.refund.key == ""
+    assert (report.deal_id, report.refund.key) == ("", "")
 
 
 def test_a_refunded_charge_says_how_much_went_back_in_all() -> None:

@@ -62,8 +62,9 @@ class _Charge(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class RefundReport:
-    """What an event says of one refund; `reference` is the payment that it takes from."""
+    """What an event says of one refund; `deal_id` is empty for one that was made at Stripe by hand."""
 
+    deal_id: str
     reference: str
     refund: RefundState
 
@@ -154,7 +155,9 @@ def correction_of(event: StripeEvent) -> RefundReport | RefundedReport | Dispute
     match event.type:
         case "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated":
             refund = _object(event, Refund)
-            return RefundReport(refund.payment_intent, refund_state_of(refund)) if refund.payment_intent else None
+            deal_id = refund.metadata.get("deal_id", "")
+            known = refund.payment_intent
+            return RefundReport(deal_id, known, refund_state_of(refund)) if known else None
         case "charge.refunded":
             charge = _object(event, _Charge)
             total = from_stripe(charge.amount_refunded, charge.currency)

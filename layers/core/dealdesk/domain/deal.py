@@ -10,7 +10,15 @@ from dealdesk.domain.decision import Decision
 from dealdesk.domain.events import Certificate, CrmRecord, Grant, InvoiceDraft, StageAsked
 from dealdesk.domain.money import Money
 from dealdesk.domain.quote import Quote
-from dealdesk.domain.stages import Effect, EnvelopeStatus, InvoiceStatus, PaymentStatus, Stage
+from dealdesk.domain.stages import (
+    DisputeStatus,
+    Effect,
+    EnvelopeStatus,
+    InvoiceStatus,
+    PaymentStatus,
+    RefundStatus,
+    Stage,
+)
 
 DealId = NewType("DealId", str)
 
@@ -72,6 +80,37 @@ class Unapplied:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Refund:
+    """An entry of its own beside the money with `reference`; one that was made at the provider was asked by nobody."""
+
+    id: str
+    payment_id: str
+    reference: str
+    amount: Money
+    status: RefundStatus
+    requested_by: str = ""
+    approved_by: str | None = None
+    vendor_id: str | None = None
+    reason: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"refund:{self.id}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Dispute:
+    """A chargeback: the payer's bank has taken the amount back, for good when it is lost."""
+
+    id: str
+    payment_id: str
+    reference: str
+    amount: Money
+    status: DisputeStatus
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Invoice:
     draft: InvoiceDraft
     status: InvoiceStatus
@@ -121,6 +160,8 @@ class Deal:
     envelope: Envelope | None = None
     payments: tuple[Payment, ...] = ()
     unapplied: tuple[Unapplied, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
     invoices: tuple[Invoice, ...] = ()
     intents: tuple[Intent, ...] = field(default=())
 
@@ -150,6 +191,8 @@ def waits_for(deal: Deal) -> str | None:
         return "request_signature"
     if deal.payment and deal.payment.status is PaymentStatus.PENDING and deal.payment.session_id:
         return "request_payment"
+    if any(refund.status is RefundStatus.SUBMITTED and refund.requested_by for refund in deal.refunds):
+        return "request_payment"
     draft = deal.invoice is not None and deal.invoice.status is InvoiceStatus.DRAFT
     asks_crm = deal.unread or deal.stage is Stage.PENDING_APPROVAL or draft
     return "read_crm" if deal.crm and asks_crm else None
@@ -161,5 +204,6 @@ REACTION_OF = {
     Effect.CREATE_PAYMENT: "request_payment",
     Effect.CAPTURE_PAYMENT: "request_payment",
     Effect.CANCEL_PAYMENT: "request_payment",
+    Effect.REFUND_PAYMENT: "request_payment",
     Effect.POST_INVOICE: "post_invoice",
 }

@@ -407,6 +407,90 @@ class PaymentRolledBack:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class RefundRequested:
+    """Somebody wants to give back part or all of the money that the vendor knows by `reference`."""
+
+    TYPE: ClassVar[str] = "refund.requested"
+    refund_id: str
+    payment_id: str
+    reference: str
+    amount: Money
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RefundApproved:
+    """Somebody else has agreed; `key` is the intent to give the money back."""
+
+    TYPE: ClassVar[str] = "refund.approved"
+    key: str
+    refund_id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RefundRejected:
+    TYPE: ClassVar[str] = "refund.rejected"
+    refund_id: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RefundSubmitted:
+    """The vendor has taken the refund, and the customer has not got it yet."""
+
+    TYPE: ClassVar[str] = "refund.submitted"
+    key: str
+    refund_id: str
+    payment_id: str
+    reference: str
+    amount: Money
+    vendor_id: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RefundFailed:
+    """No money has gone back: the vendor refused, the refund bounced, or a dispute took the money first."""
+
+    TYPE: ClassVar[str] = "refund.failed"
+    key: str
+    refund_id: str
+    reason: str
+    vendor_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PaymentRefunded:
+    """Money has gone back: an entry beside the payment, which stays as it is.
+
+    One that was made at the vendor by hand has the vendor's id as its `refund_id`.
+    """
+
+    TYPE: ClassVar[str] = "payment.refunded"
+    key: str
+    refund_id: str
+    payment_id: str
+    reference: str
+    amount: Money
+    vendor_id: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PaymentDisputed:
+    """The payer's bank disputes the payment; `outcome` is `OPEN`, and then `WON` or `LOST`."""
+
+    TYPE: ClassVar[str] = "payment.disputed"
+    dispute_id: str
+    payment_id: str
+    reference: str
+    amount: Money
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class InvoiceStaged:
     """`by` is the person who staged it, or `system:desk` when it followed the payment by itself."""
 
@@ -532,6 +616,13 @@ Event = (
     | PaymentUnmatched
     | PaymentCancelRequested
     | PaymentRolledBack
+    | RefundRequested
+    | RefundApproved
+    | RefundRejected
+    | RefundSubmitted
+    | RefundFailed
+    | PaymentRefunded
+    | PaymentDisputed
     | InvoiceStaged
     | InvoiceApproved
     | InvoiceRejected
