@@ -258,6 +258,24 @@ def test_a_payer_who_is_declined_fails_the_payment_and_the_next_one_has_a_key_of
     assert again.key == "payment:pay_d-1_2"  # type: ignore[union-attr]
 
 
+def test_a_refusal_does_not_flip_a_payment_that_was_settled_meanwhile(
+    deals: DynamoDeals, provider: FakePayments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider.become(SESSION, "approved")
+    told(deals, provider)
+
+    def settled_meanwhile(session_id: str, key: str) -> PaymentState:
+        provider.become(SESSION, "paid", reference="money-1")
+        told(deals, provider, "m-2")
+        raise VendorRefused("the order has ended")
+
+    monkeypatch.setattr(provider, "capture", settled_meanwhile)
+    work(deals, provider)
+
+    assert payment(deals).status is PaymentStatus.SUCCEEDED
+    assert deals.load(DEAL).stage is Stage.PAID
+
+
 def test_a_session_that_pays_something_else_is_refused(deals: DynamoDeals, provider: FakePayments) -> None:
     provider.sessions[SESSION].state = replace(provider.sessions[SESSION].state, payment_id="pay_d-2_1")
 

@@ -239,6 +239,16 @@ def test_words_in_any_order_end_where_the_refund_ended(words: list[str], end: Re
     assert status(story) is end
 
 
+@pytest.mark.parametrize(("word", "end"), [("succeeded", SUCCEEDED), ("pending", SUBMITTED), ("failed", FAILED)])
+def test_a_refusal_that_comes_late_does_not_undo_what_the_vendor_said(word: str, end: RefundStatus) -> None:
+    story = agreed()
+    story.then(said(story.deal, word))
+
+    assert refunds.refused(story.deal, FIRST, "no") == []
+    assert status(story) is end
+    assert types(refunds.refused(agreed().deal, FIRST, "no")) == ["refund.failed"]
+
+
 def test_a_refund_on_its_way_is_asked_about_until_it_has_arrived() -> None:
     story = agreed()
     story.then(said(story.deal, "pending"))

@@ -191,11 +191,12 @@ def waits_for(deal: Deal) -> str | None:
         return "request_signature"
     if deal.payment and deal.payment.status is PaymentStatus.PENDING and deal.payment.session_id:
         return "request_payment"
-    if any(refund.status is RefundStatus.SUBMITTED and refund.requested_by for refund in deal.refunds):
-        return "request_payment"
     draft = deal.invoice is not None and deal.invoice.status is InvoiceStatus.DRAFT
     asks_crm = deal.unread or deal.stage is Stage.PENDING_APPROVAL or draft
-    return "read_crm" if deal.crm and asks_crm else None
+    if deal.crm and asks_crm:
+        return "read_crm"
+    on_its_way = any(refund.status is RefundStatus.SUBMITTED and refund.requested_by for refund in deal.refunds)
+    return "request_payment" if on_its_way else None
 
 
 REACTION_OF = {

@@ -100,6 +100,12 @@ def require_cover(deal: Deal, refund: Refund) -> None:
         raise Conflict(f"refund {refund.id} is not covered: the money {refund.reference} is disputed")
 
 
+def refused(deal: Deal, refund_id: str, reason: str) -> list[e.Event]:
+    """The vendor will not make the refund; nothing for one that another report has moved on meanwhile."""
+    refund = find(deal, refund_id)
+    return [e.RefundFailed(refund.key, refund_id, reason)] if refund.status is RefundStatus.APPROVED else []
+
+
 def told(
     deal: Deal, reference: str, key: str, vendor_id: str, outcome: str, amount: Money, reason: str
 ) -> list[e.Event]:

@@ -6,65 +6,28 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import cast
 
-from dealdesk.domain import payments, refunds
+from dealdesk.domain import payments
 from dealdesk.domain.certificate import gate
-from dealdesk.domain.deal import Deal, Intent, Refund
-from dealdesk.domain.events import EffectFailed, Event, PaymentFailed, RefundFailed, VendorAsked
-from dealdesk.domain.stages import Effect, PaymentStatus, RefundStatus
-from dealdesk.errors import Conflict, VendorRefused
-from dealdesk.ports import Cause, Deals, PaymentLink, Payments, PaymentState, RefundState
+from dealdesk.domain.deal import Deal, Intent
+from dealdesk.domain.events import EffectFailed, Event, VendorAsked
+from dealdesk.domain.stages import Effect, PaymentStatus
+from dealdesk.errors import VendorRefused
+from dealdesk.ports import Cause, Deals, PaymentLink, Payments, PaymentState
 from dealdesk.usecases.carry_out import Work, carry_out
 from dealdesk.usecases.change import change
+from dealdesk.usecases.give_back import ask_about_refunds, give_back
 from dealdesk.usecases.record_payment import events_of
+
+ACTOR = "system:request_payment"
 
 
 def request_payment(deals: Deals, provider: Payments, deal_id: str, clock: Callable[[], datetime]) -> list[str]:
     """Carries out the deal's open intents to collect, take, withdraw and give back; returns their keys."""
-    create: Work[PaymentLink] = Work(
-        actor="system:request_payment",
-        gate=lambda deal, _, now: gate(deal, "payment", now, signed=True),
-        look_up=lambda _, intent: provider.look_up(intent.key, intent.subject, intent.opened_at),
-        call=lambda deal, intent, now: provider.create_link(
-            intent.key, intent.subject, deal, payments.find(deal, intent.subject).amount, now
-        ),
-        record=lambda deal, intent, link, _: payments.link_created(
-            deal, intent.key, link.session_id, link.url, link.expires_at
-        ),
-        refused=_refused,
-    )
-    capture: Work[PaymentState] = Work(
-        actor="system:request_payment",
-        gate=lambda deal, _, now: gate(deal, "payment", now, signed=True),
-        look_up=lambda deal, intent: _unless_untaken(provider.state(_session_of(deal, intent))),
-        call=lambda deal, intent, _: provider.capture(_session_of(deal, intent), intent.key),
-        record=lambda deal, intent, state, now: (
-            payments.processing(deal, intent.key) if state.outcome == "processing" else events_of(deal, state, now)
-        ),
-        refused=_refused,
-    )
-    cancel: Work[PaymentState] = Work(
-        actor="system:request_payment",
-        gate=lambda *_: None,
-        look_up=lambda *_: None,
-        call=lambda deal, intent, _: provider.cancel(_session_of(deal, intent), intent.key),
-        record=lambda deal, _, state, now: events_of(deal, state, now),
-    )
-    refund: Work[RefundState] = Work(
-        actor="system:request_payment",
-        gate=lambda *_: None,
-        look_up=lambda deal, intent: provider.look_up_refund(intent.key, refunds.find(deal, intent.subject).reference),
-        call=lambda deal, intent, _: _give_back(provider, deal, refunds.find(deal, intent.subject)),
-        record=lambda deal, intent, state, _: _told(deal, refunds.find(deal, intent.subject), state),
-        refused=lambda _, intent, reason: [
-            EffectFailed(intent.key, intent.effect.value, reason),
-            RefundFailed(intent.key, intent.subject, reason),
-        ],
-    )
     works = {
-        Effect.CREATE_PAYMENT: create,
-        Effect.CAPTURE_PAYMENT: capture,
-        Effect.CANCEL_PAYMENT: cancel,
-        Effect.REFUND_PAYMENT: refund,
+        Effect.CREATE_PAYMENT: _create(provider),
+        Effect.CAPTURE_PAYMENT: _capture(provider),
+        Effect.CANCEL_PAYMENT: _cancel(provider),
+        Effect.REFUND_PAYMENT: give_back(provider),
     }
     return carry_out(deals, deal_id, cast("dict[Effect, Work[object]]", works), clock)
 
@@ -74,7 +37,7 @@ def ask_about_payment(deals: Deals, provider: Payments, deal_id: str, *, cause: 
     known = deals.load(deal_id, cause)
     payment = known.payment
     if payment is None or payment.session_id is None or payment.status is not PaymentStatus.PENDING:
-        return _ask_about_refunds(deals, provider, known, cause=cause, now=now)
+        return ask_about_refunds(deals, provider, known, cause=cause, now=now)
     state = provider.state(payment.session_id)
     return change(
         deals,
@@ -111,31 +74,42 @@ def answer_report(
     )
 
 
-def _ask_about_refunds(deals: Deals, provider: Payments, known: Deal, *, cause: Cause, now: datetime) -> Deal:
-    """The same for refunds that the vendor took and that have not arrived."""
-    waiting = [r for r in known.refunds if r.status is RefundStatus.SUBMITTED and r.requested_by]
-    states = [(refund, provider.look_up_refund(refund.key, refund.reference)) for refund in waiting]
-    if not states:
-        return known
-
-    def decide(deal: Deal) -> list[Event]:
-        moved = [event for refund, state in states if state for event in _told(deal, refund, state)]
-        return moved or [VendorAsked("refund", "pending")]
-
-    return change(deals, known.id, decide, cause=cause, actor="system:chase_stalled", now=now)
-
-
-def _give_back(provider: Payments, deal: Deal, refund: Refund) -> RefundState:
-    """The gate stands behind the look-up, so that a refund that was made is found and not given up."""
-    try:
-        refunds.require_cover(deal, refund)
-    except Conflict as uncovered:
-        raise VendorRefused(str(uncovered)) from uncovered
-    return provider.refund(refund.key, refund.reference, refund.amount, deal.id)
+def _create(provider: Payments) -> Work[PaymentLink]:
+    return Work(
+        actor=ACTOR,
+        gate=lambda deal, _, now: gate(deal, "payment", now, signed=True),
+        look_up=lambda _, intent: provider.look_up(intent.key, intent.subject, intent.opened_at),
+        call=lambda deal, intent, now: provider.create_link(
+            intent.key, intent.subject, deal, payments.find(deal, intent.subject).amount, now
+        ),
+        record=lambda deal, intent, link, _: payments.link_created(
+            deal, intent.key, link.session_id, link.url, link.expires_at
+        ),
+        refused=_refused,
+    )
 
 
-def _told(deal: Deal, refund: Refund, state: RefundState) -> list[Event]:
-    return refunds.told(deal, refund.reference, refund.key, state.refund_id, state.outcome, state.amount, state.reason)
+def _capture(provider: Payments) -> Work[PaymentState]:
+    return Work(
+        actor=ACTOR,
+        gate=lambda deal, _, now: gate(deal, "payment", now, signed=True),
+        look_up=lambda deal, intent: _unless_untaken(provider.state(_session_of(deal, intent))),
+        call=lambda deal, intent, _: provider.capture(_session_of(deal, intent), intent.key),
+        record=lambda deal, intent, state, now: (
+            payments.processing(deal, intent.key) if state.outcome == "processing" else events_of(deal, state, now)
+        ),
+        refused=_refused,
+    )
+
+
+def _cancel(provider: Payments) -> Work[PaymentState]:
+    return Work(
+        actor=ACTOR,
+        gate=lambda *_: None,
+        look_up=lambda *_: None,
+        call=lambda deal, intent, _: provider.cancel(_session_of(deal, intent), intent.key),
+        record=lambda deal, _, state, now: events_of(deal, state, now),
+    )
 
 
 def _unless_untaken(state: PaymentState) -> PaymentState | None:
@@ -147,7 +121,6 @@ def _session_of(deal: Deal, intent: Intent) -> str:
 
 
 def _refused(deal: Deal, intent: Intent, reason: str) -> Sequence[Event]:
-    return [
-        EffectFailed(intent.key, intent.effect.value, reason),
-        PaymentFailed(intent.subject, "refused", reason),
-    ]
+    """The refusal of one attempt never flips a payment that another report has settled meanwhile."""
+    failed = payments.failed(deal, intent.subject, "refused", reason)
+    return [EffectFailed(intent.key, intent.effect.value, reason), *failed]
