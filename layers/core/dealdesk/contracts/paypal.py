@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
@@ -88,7 +88,7 @@ class Order(msgspec.Struct):
     id: str
     status: str
     purchase_units: list[PurchaseUnit]
-    create_time: datetime | None = None
+    create_time: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     links: list[Link] = []
 
     @property
