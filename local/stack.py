@@ -30,6 +30,7 @@ TWIN_PARAMETERS = {
     "DocusignOauthUrl": "docusign",
     "DropboxSignUrl": "dropbox_sign",
     "StripeUrl": "stripe",
+    "PaypalUrl": "paypal",
     "QuickbooksUrl": "quickbooks",
     "QuickbooksOauthUrl": "quickbooks",
     "N8nUrl": "n8n",

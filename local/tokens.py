@@ -78,6 +78,11 @@ def local_secrets(jwt_key: Path) -> Secrets:
             "api_key": f"sk_test_{secrets.token_hex(24)}",
             "webhook_secrets": [f"whsec_{secrets.token_hex(24)}"],
         },
+        "paypal": {
+            "client_id": f"A{secrets.token_urlsafe(40)}",
+            "client_secret": f"E{secrets.token_urlsafe(40)}",
+            "webhook_id": secrets.token_hex(8).upper() + "P",
+        },
         "quickbooks": {
             "client_id": f"AB{secrets.token_hex(24)}",
             "client_secret": secrets.token_hex(20),

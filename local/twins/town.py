@@ -11,6 +11,7 @@ from local.twins.hubspot import HubspotTwin
 from local.twins.n8n import N8nTwin
 from local.twins.netsuite import NetSuiteTwin
 from local.twins.netsuite_login import Integration
+from local.twins.paypal import PayPalTwin
 from local.twins.quickbooks import QuickBooksTwin
 from local.twins.salesforce import SalesforceTwin
 from local.twins.sap import SapTwin
@@ -81,6 +82,15 @@ def _stripe(known: Known, webhooks: str) -> Twin:
     )
 
 
+def _paypal(known: Known, webhooks: str) -> Twin:
+    return PayPalTwin(
+        client_id=known["client_id"],
+        client_secret=known["client_secret"],
+        webhook_id=known["webhook_id"],
+        webhook_url=f"{webhooks}/paypal",
+    )
+
+
 def _quickbooks(known: Known, _webhooks: str) -> Twin:
     twin = QuickBooksTwin(
         client_id=known["client_id"],
@@ -126,6 +136,7 @@ BUILDERS: dict[str, Callable[[Known, str], Twin]] = {
     "docusign": _docusign,
     "dropbox_sign": _dropbox_sign,
     "stripe": _stripe,
+    "paypal": _paypal,
     "quickbooks": _quickbooks,
     "netsuite": _netsuite,
     "sap": _sap,

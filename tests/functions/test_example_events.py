@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from dealdesk.contracts import docusign, dropbox_sign, hubspot, quickbooks, salesforce, stripe
+from dealdesk.contracts import docusign, dropbox_sign, hubspot, paypal, quickbooks, salesforce, stripe
 from dealdesk.contracts.bus import BusEvent
 from dealdesk.contracts.rest import QuoteIn
+from dealdesk.domain.events import PaymentReported
 from dealdesk.domain.money import Money
 from dealdesk.domain.stages import EnvelopeStatus
 from dealdesk.edge import proofs
@@ -112,6 +113,15 @@ def invoice_updated(_: World) -> None:
     assert (hint.cause, hint.ledger_id) == ("quickbooks:88cd52aa-33b6-4351-9aa4-47572edbd068", "1234")
 
 
+def checkout_order_approved(_: World) -> None:
+    event = paypal.read(raw("paypal_checkout_order_approved.json"), paypal.PaypalEvent, "PayPal event")
+    report = paypal.report_of(event)
+
+    assert report is not None
+    assert report.deal_id == PASSES
+    assert report.payment == PaymentReported(f"pay_{PASSES}_1", "5O190127TN364715T", "CHECKOUT.ORDER.APPROVED")
+
+
 def quote(_: World) -> None:
     assert QuoteIn.model_validate(document("api_quote.json")).to_quote(None).net_total == Money(1_200_000, "USD")
 
@@ -208,6 +218,7 @@ READ: dict[str, Callable[[World], None]] = {
     "dropbox_sign_all_signed.json": signature_request_all_signed,
     "stripe_checkout_session_completed.json": checkout_session_completed,
     "quickbooks_invoice_updated.json": invoice_updated,
+    "paypal_checkout_order_approved.json": checkout_order_approved,
     "api_quote.json": quote,
     "api_create_deal.json": create_deal,
     "dynamodb_stream.json": stream,

@@ -152,6 +152,7 @@ class World:
             "DOCUSIGN_OAUTH_URL": urls["docusign"],
             "DROPBOX_SIGN_URL": urls["dropbox_sign"],
             "STRIPE_URL": urls["stripe"],
+            "PAYPAL_URL": urls["paypal"],
             "QUICKBOOKS_URL": urls["quickbooks"],
             "QUICKBOOKS_OAUTH_URL": urls["quickbooks"],
             "N8N_URL": urls["n8n"],

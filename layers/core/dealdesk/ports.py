@@ -260,7 +260,7 @@ class PaymentLink:
 @dataclass(frozen=True, slots=True, repr=False)
 class PaymentState:
     """`outcome` is `open`, `approved` (the payer agreed, nothing has moved yet), `paid`, `processing`, `expired` or
-    `failed`.
+    `failed`. `payment_id` is empty for a session that the vendor no longer knows: that one is `expired`.
     """
 
     session_id: str

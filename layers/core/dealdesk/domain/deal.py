@@ -10,7 +10,15 @@ from dealdesk.domain.decision import Decision
 from dealdesk.domain.events import Certificate, CrmRecord, Grant, InvoiceDraft, StageAsked, StepAsked
 from dealdesk.domain.money import Money
 from dealdesk.domain.quote import Quote
-from dealdesk.domain.stages import Effect, EnvelopeStatus, InvoiceStatus, PaymentStatus, Stage
+from dealdesk.domain.stages import (
+    DisputeStatus,
+    Effect,
+    EnvelopeStatus,
+    InvoiceStatus,
+    PaymentStatus,
+    RefundStatus,
+    Stage,
+)
 
 DealId = NewType("DealId", str)
 
@@ -108,6 +116,46 @@ class Payment:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Unapplied:
+    """Money that arrived and settles nothing: the customer's, until a person decides."""
+
+    payment_id: str
+    amount: Money
+    reference: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Refund:
+    """An entry of its own beside the money with `reference`; one that was made at the provider was asked by nobody."""
+
+    id: str
+    payment_id: str
+    reference: str
+    amount: Money
+    status: RefundStatus
+    requested_by: str = ""
+    approved_by: str | None = None
+    vendor_id: str | None = None
+    reason: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"refund:{self.id}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Dispute:
+    """A chargeback: the payer's bank has taken the amount back, for good when it is lost."""
+
+    id: str
+    payment_id: str
+    reference: str
+    amount: Money
+    status: DisputeStatus
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Invoice:
     draft: InvoiceDraft
     status: InvoiceStatus
@@ -156,6 +204,9 @@ class Deal:
     certificate: Certificate | None = None
     envelope: Envelope | None = None
     payments: tuple[Payment, ...] = ()
+    unapplied: tuple[Unapplied, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
     invoices: tuple[Invoice, ...] = ()
     intents: tuple[Intent, ...] = field(default=())
 
@@ -200,13 +251,18 @@ def waits_for(deal: Deal) -> str | None:
         return "request_payment"
     draft = deal.invoice is not None and deal.invoice.status is InvoiceStatus.DRAFT
     asks_crm = deal.unread or deal.stage is Stage.PENDING_APPROVAL or draft
-    return "read_crm" if deal.crm and asks_crm else None
+    if deal.crm and asks_crm:
+        return "read_crm"
+    on_its_way = any(refund.status is RefundStatus.SUBMITTED and refund.requested_by for refund in deal.refunds)
+    return "request_payment" if on_its_way else None
 
 
 REACTION_OF = {
     Effect.SEND_ENVELOPE: "request_signature",
     Effect.VOID_ENVELOPE: "request_signature",
     Effect.CREATE_PAYMENT: "request_payment",
+    Effect.CAPTURE_PAYMENT: "request_payment",
     Effect.CANCEL_PAYMENT: "request_payment",
+    Effect.REFUND_PAYMENT: "request_payment",
     Effect.POST_INVOICE: "post_invoice",
 }
