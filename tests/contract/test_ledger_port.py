@@ -15,6 +15,7 @@ from dealdesk.errors import VendorRefused, VendorUnavailable
 from dealdesk.ports import LedgerInvoice
 from tests.contract.ledgers.bench import Bench, Kept, Trouble, a_draft, a_line, a_memo, sealed
 from tests.contract.ledgers.registry import BENCHES
+from tests.unit.domain import quotes
 from tests.unit.domain.deals import a_deal
 
 DEAL = a_deal(Stage.PAID)
@@ -206,6 +207,16 @@ def test_the_tax_is_the_ledgers_and_the_posted_total_is_read_back(bench: Bench) 
     assert made.total_minor == 132_055
     assert bench.invoices() == [Kept("DD-0123456789AB-1", 120_050)]
     assert bench.ledger().look_up(a_draft(*TWO_LINES)) == made
+
+
+def test_neither_the_sellers_cost_nor_the_rep_is_on_the_invoice(bench: Bench) -> None:
+    line = quotes.a_line(cost="4321.99")
+    deal = a_deal(Stage.PAID, lines=(line,), owner_id="rep-of-acme")
+
+    bench.ledger().post(KEY, a_draft(), deal, TODAY)
+
+    assert "CORE-01" in bench.sent()
+    assert not [secret for secret in ("4321", "rep-of-acme") if secret in bench.sent()]
 
 
 # -- taking back

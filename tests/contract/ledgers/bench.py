@@ -58,6 +58,10 @@ class Bench(ABC):
     def credits(self) -> list[Kept]: ...
 
     @abstractmethod
+    def sent(self) -> str:
+        """Everything that the adapter has told the ledger so far."""
+
+    @abstractmethod
     def trouble(self, effect: Effect, trouble: Trouble) -> None:
         """The next call that would make an invoice or a credit memo ends like this."""
 
@@ -83,6 +87,9 @@ class TwinBench(Bench):
 
     twin: Twin
     calls: ClassVar[dict[Effect, str]]
+
+    def sent(self) -> str:
+        return "\n".join(f"{record.path} {record.body}" for record in self.twin.requests)
 
     def trouble(self, effect: Effect, trouble: Trouble) -> None:
         match = self.calls[effect]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import date
 
+from dealdesk.domain.events import InvoiceDraft
 from dealdesk.errors import VendorUnavailable
 from dealdesk.ports import LedgerInvoice
 from tests.contract.ledgers.bench import CUSTOMERS, SKUS, Bench, Effect, Kept, Trouble
@@ -29,6 +31,11 @@ class FakeBench(Bench):
 
     def credits(self) -> list[Kept]:
         return [Kept(number, memo.total_minor) for number, (memo, _) in self.books.credits.items()]
+
+    def sent(self) -> str:
+        return repr(
+            [asdict(content) for content, _ in self.books.invoices.values() if isinstance(content, InvoiceDraft)]
+        )
 
     def trouble(self, effect: Effect, trouble: Trouble) -> None:
         after = 7 if trouble is Trouble.BUSY else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import asdict
 from decimal import Decimal
@@ -13,6 +14,7 @@ from dealdesk.domain.money import EXACT, minor_units
 from dealdesk.errors import VendorRefused
 
 DIGEST_CHARS = 16
+OURS = re.compile(r"\bDeal Desk (\S+) (\S+)")
 
 
 def note_on(document: InvoiceDraft | CreditMemo, deal_id: str) -> str:
@@ -25,6 +27,12 @@ def is_note_on(note: object, document: InvoiceDraft | CreditMemo) -> bool:
     """Whether the note is that of this document with this very content."""
     name = document.memo_id if isinstance(document, CreditMemo) else document.invoice_id
     return {name, digest_of(document)} <= set(str(note or "").split())
+
+
+def owner_of(note: object) -> tuple[str, str] | None:
+    """The deal and the invoice or memo that a note of ours names; None for a note that is not ours."""
+    found = OURS.search(str(note or ""))
+    return (found[1], found[2]) if found else None
 
 
 def digest_of(document: InvoiceDraft | CreditMemo) -> str:
