@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -92,6 +93,13 @@ def from_v2_date(text: object) -> date:
     if found is None:
         raise VendorUnavailable(f"SAP answered with {str(text)[:40]!r} for a date")
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(found[1]))).date()
+
+
+def complete(row: object, fields: Iterable[str]) -> Row:
+    """The row, when it has all that was asked for."""
+    if not isinstance(row, dict) or not row.keys() >= set(fields):
+        raise VendorUnavailable(f"SAP answered without all of {', '.join(fields)}")
+    return row
 
 
 def amount(row: Row, name: str) -> Decimal:

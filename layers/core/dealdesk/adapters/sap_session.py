@@ -13,6 +13,7 @@ from dealdesk.adapters.sap_answers import (
     NO_REPEAT_SUPPORT,
     REPEAT_OUTDATED,
     Row,
+    complete,
     csrf_required,
     document,
     problems,
@@ -48,7 +49,7 @@ class SapSession:
             answer = document(self._send("GET", url, params=params)).get("d")
             if not isinstance(answer, dict) or not isinstance(answer.get("results"), list):
                 raise VendorUnavailable(f"SAP answered without rows of {entities}")
-            found += answer["results"]
+            found += [complete(row, select.split(",")) for row in answer["results"]]
             # The link of the next page names SAP's own host, which a gateway in front of it may hide.
             _, _, rest = str(answer.get("__next") or "").partition(f"{service}/")
             if not rest:
