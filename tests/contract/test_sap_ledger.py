@@ -392,8 +392,9 @@ def test_a_system_without_repeatable_requests_is_asked_without(bench: SapBench) 
     assert len(bench.orders()) == 1
 
 
-def test_a_request_whose_answer_sap_has_forgotten_is_not_sent_again(bench: SapBench) -> None:
-    forgotten = Fault(ORDERING, "status", 400, {"RepeatabilityResult": "accepted"}, code="/IWBEP/CM_COS/005")
+@pytest.mark.parametrize("number", ["003", "005"])
+def test_a_request_that_sap_has_from_an_earlier_call_is_not_sent_again(bench: SapBench, number: str) -> None:
+    forgotten = Fault(ORDERING, "status", 400, {"RepeatabilityResult": "accepted"}, code=f"/IWBEP/CM_COS/{number}")
     bench.twin.faults = [forgotten]
 
     with pytest.raises(VendorUnavailable):
@@ -449,7 +450,7 @@ TRY_AGAIN = [
     (400, v2("V1/042", "Document 1 is being processed by MUELLER"), "locked"),
     (400, v2("MC/601", "Object requested is currently locked by user MUELLER"), "locked"),
     (400, v4("VF/001", "Error", ("MC/601", "Sales document 1 is locked by user MUELLER")), "locked"),
-    (400, v2("/IWBEP/CM_COS/005", "RequestID is outdated"), "no longer knows the answer"),
+    (400, v2("/IWBEP/CM_COS/005", "RequestID is outdated"), "from an earlier call: RequestID is outdated"),
 ]
 REFUSED = [
     (400, v2("V1/382", "Material X-1 is not defined for sales org.1010", GENERIC), "extend the material.*X-1"),

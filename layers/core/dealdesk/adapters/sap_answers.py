@@ -14,9 +14,10 @@ from dealdesk.errors import VendorRefused, VendorUnavailable
 
 Row = dict[str, Any]
 
-NO_REPEAT_SUPPORT = "/IWBEP/CM_COS/001"
-# "The request has been processed successfully on the server before", but its answer is no longer kept.
-REPEAT_OUTDATED = "/IWBEP/CM_COS/005"
+# What the part of SAP that repeats answers says of itself: not set up, or, with all other numbers, that the request
+# has been done or is being done by another call.
+REPEATING = "/IWBEP/CM_COS/"
+NOT_REPEATING = "/IWBEP/CM_COS/001"
 # SAP has a message for every kind of lock; "blocked for billing" is none, a person has to lift that.
 LOCKED = re.compile(r"\blocked (by|for)\b|\bcurrently locked\b|\bbeing (processed|edited|changed) by\b", re.IGNORECASE)
 WHAT_TO_DO = (
@@ -55,8 +56,8 @@ def translated(response: requests.Response) -> VendorUnavailable | VendorRefused
         )
     if LOCKED.search(said):
         return VendorUnavailable(f"SAP has the document locked: {said}"[:300])
-    if REPEAT_OUTDATED in codes:
-        return VendorUnavailable("SAP has done this request before and no longer knows the answer")
+    if any(code.startswith(REPEATING) and code != NOT_REPEATING for code in codes):
+        return VendorUnavailable(f"SAP has this request from an earlier call: {said}"[:300])
     hint = next((f"{hint}: " for pattern, hint in WHAT_TO_DO if pattern.search(said)), "")
     return VendorRefused(f"SAP refused: {hint}{' '.join(codes)} {said or f'status {status}'}"[:300])
 

@@ -10,8 +10,8 @@ import msgspec
 import requests
 
 from dealdesk.adapters.sap_answers import (
-    NO_REPEAT_SUPPORT,
-    REPEAT_OUTDATED,
+    NOT_REPEATING,
+    REPEATING,
     Row,
     complete,
     csrf_required,
@@ -145,6 +145,7 @@ def _refused_as_repeatable(response: requests.Response) -> bool:
     """
     if response.status_code != 400:
         return False
-    codes, _ = problems(response)
-    handled = "RepeatabilityResult" in response.headers or NO_REPEAT_SUPPORT in codes
-    return handled and REPEAT_OUTDATED not in codes
+    about_repeating = [code for code in problems(response)[0] if code.startswith(REPEATING)]
+    if about_repeating:
+        return about_repeating == [NOT_REPEATING]
+    return "RepeatabilityResult" in response.headers
