@@ -14,7 +14,7 @@ import requests
 
 from dealdesk.adapters.ledger_notes import digest_of
 from dealdesk.adapters.sap import SapLedger, SapSecret, connected
-from dealdesk.adapters.sap_answers import amount, from_v2_date, quoted, to_v2_date, translated
+from dealdesk.adapters.sap_answers import amount, complete, from_v2_date, quoted, to_v2_date, translated
 from dealdesk.adapters.sap_orders import Known, SapOrders
 from dealdesk.domain.events import InvoiceDraft, InvoiceLine
 from dealdesk.domain.stages import Stage
@@ -116,6 +116,23 @@ def test_a_rejected_order_is_begun_anew(bench: SapBench) -> None:
 
     assert post(bench).total_minor == 100_050
     assert (len(bench.orders()), len(bench.invoices())) == (2, 1)
+
+
+def test_rejecting_an_order_that_is_billed_makes_no_second_invoice(bench: SapBench) -> None:
+    made = post(bench)
+    bench.twin.act("reject", {"document": bench.orders()[0]["SalesOrder"]})
+
+    assert bench.ledger().look_up(a_draft()) == made
+    assert post(bench) == made
+    assert len(bench.invoices()) == 1
+
+
+def test_a_rejected_order_of_somebody_else_is_in_nobodys_way(bench: SapBench) -> None:
+    order = bench.twin.act("order", an_order(a_draft().number))
+    bench.twin.act("bill", a_billing(order["SalesOrder"]))
+    bench.twin.act("reject", {"document": order["SalesOrder"]})
+
+    assert post(bench).total_minor == 100_050
 
 
 def test_a_cancelled_billing_document_is_billed_again_from_its_order(bench: SapBench) -> None:
@@ -375,8 +392,9 @@ def test_a_system_without_repeatable_requests_is_asked_without(bench: SapBench) 
     assert len(bench.orders()) == 1
 
 
-def test_a_request_whose_answer_sap_has_forgotten_is_not_sent_again(bench: SapBench) -> None:
-    forgotten = Fault(ORDERING, "status", 400, {"RepeatabilityResult": "accepted"}, code="/IWBEP/CM_COS/005")
+@pytest.mark.parametrize("number", ["003", "005"])
+def test_a_request_that_sap_has_from_an_earlier_call_is_not_sent_again(bench: SapBench, number: str) -> None:
+    forgotten = Fault(ORDERING, "status", 400, {"RepeatabilityResult": "accepted"}, code=f"/IWBEP/CM_COS/{number}")
     bench.twin.faults = [forgotten]
 
     with pytest.raises(VendorUnavailable):
@@ -432,7 +450,7 @@ TRY_AGAIN = [
     (400, v2("V1/042", "Document 1 is being processed by MUELLER"), "locked"),
     (400, v2("MC/601", "Object requested is currently locked by user MUELLER"), "locked"),
     (400, v4("VF/001", "Error", ("MC/601", "Sales document 1 is locked by user MUELLER")), "locked"),
-    (400, v2("/IWBEP/CM_COS/005", "RequestID is outdated"), "no longer knows the answer"),
+    (400, v2("/IWBEP/CM_COS/005", "RequestID is outdated"), "from an earlier call: RequestID is outdated"),
 ]
 REFUSED = [
     (400, v2("V1/382", "Material X-1 is not defined for sales org.1010", GENERIC), "extend the material.*X-1"),
@@ -483,6 +501,12 @@ def test_a_date_survives_the_way_to_sap_and_back(day: date) -> None:
 def test_an_amount_that_is_none_is_no_answer(text: str) -> None:
     with pytest.raises(VendorUnavailable, match="TaxAmount"):
         amount({"TaxAmount": text}, "TaxAmount")
+
+
+@pytest.mark.parametrize("row", [None, "text", {}, {"SalesOrder": "1"}])
+def test_a_row_that_lacks_what_was_asked_for_is_no_answer(row: object) -> None:
+    with pytest.raises(VendorUnavailable, match="SalesOrder, TotalNetAmount"):
+        complete(row, ("SalesOrder", "TotalNetAmount"))
 
 
 # -- taking back
@@ -561,6 +585,15 @@ def test_a_rejected_request_gives_back_what_it_would_have_taken(bench: SapBench)
     bench.twin.act("reject", {"document": bench.twin.state()["A_CreditMemoRequest"][0]["CreditMemoRequest"]})
 
     assert bench.ledger().credit(MEMO_KEY, memo, DEAL, TODAY).total_minor == 100_050
+
+
+def test_rejecting_a_request_that_is_billed_gives_nothing_back(bench: SapBench) -> None:
+    ledger_id = post(bench).ledger_id
+    bench.ledger().credit(MEMO_KEY, a_memo(a_draft(), ledger_id), DEAL, TODAY)
+    bench.twin.act("reject", {"document": bench.twin.state()["A_CreditMemoRequest"][0]["CreditMemoRequest"]})
+
+    with pytest.raises(VendorRefused, match="0 left to take back"):
+        bench.ledger().credit("credit:cm_d-1_2", a_memo(a_draft(), ledger_id, number=2), DEAL, TODAY)
 
 
 def test_a_quote_in_a_reference_is_only_text(bench: SapBench) -> None:

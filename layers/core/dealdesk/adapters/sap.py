@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from decimal import Decimal
 
 import msgspec
 
@@ -51,40 +52,47 @@ class SapLedger:
         What SAP has by then stays: the order is billed by the next attempt, there is never a second one.
         """
         known = self._orders.find(draft)
-        order = known.live or self._orders.order(_fact(key, known), draft, deal.id, on)
-        require_priced(draft, order)
-        row = self._billing.of(order.id, ORDER)
+        row = self._billed(known, ORDER)
         if row is None:
+            order = known.live or self._orders.order(_fact(key, known), draft, deal.id, on)
+            require_priced(draft, order)
             row = self._billing.bill(order.id, ORDER, self._customizing.billing_type, on)
         return _invoice(draft, self._billing.posted(row))
 
     def look_up(self, draft: InvoiceDraft) -> LedgerInvoice | None:
         """None also for an order that is not billed, or not in accounting: `post` goes on with it."""
-        order = self._orders.find(draft).live
-        row = self._billing.of(order.id, ORDER) if order else None
+        row = self._billed(self._orders.find(draft), ORDER)
         return _invoice(draft, row) if row and is_posted(row) else None
 
     def credit(self, key: str, memo: CreditMemo, deal: Deal, on: date) -> LedgerInvoice:
         known = self._orders.find(memo)
-        request = known.live or self._request(_fact(key, known), memo, on)
-        require_priced(memo, request)
-        row = self._billing.of(request.id, CREDIT_REQUEST)
+        row = self._billed(known, CREDIT_REQUEST)
         if row is None:
+            request = known.live or self._request(_fact(key, known), memo, on)
+            require_priced(memo, request)
             row = self._billing.bill(request.id, CREDIT_REQUEST, self._customizing.credit_billing_type, on)
         return _credit(memo, self._billing.posted(row))
 
     def look_up_credit(self, memo: CreditMemo) -> LedgerInvoice | None:
-        request = self._orders.find(memo).live
-        row = self._billing.of(request.id, CREDIT_REQUEST) if request else None
+        row = self._billed(self._orders.find(memo), CREDIT_REQUEST)
         return _credit(memo, row) if row and is_posted(row) else None
+
+    def _billed(self, known: Known, category: str) -> Row | None:
+        """What was billed of ours; rejecting a sales document takes nothing back that was billed before."""
+        ids = ([known.live.id] if known.live else []) + list(known.rejected)
+        return next((row for one in ids if (row := self._billing.of(one, category))), None)
 
     def _request(self, fact: str, memo: CreditMemo, on: date) -> SalesDocument:
         invoice = self._billing.read(memo.invoice_ledger_id)
         if invoice is None:
             raise VendorRefused(f"SAP has no billing document {memo.invoice_ledger_id}")
-        credited = self._orders.credited(memo.invoice_ledger_id)
-        require_rest("SAP", memo, amount(invoice, "TotalNetAmount"), credited)
+        require_rest("SAP", memo, amount(invoice, "TotalNetAmount"), self._credited(memo.invoice_ledger_id))
         return self._orders.credit_request(fact, memo, invoice, self._items(memo), on)
+
+    def _credited(self, billing_document: str) -> list[Decimal]:
+        """What has been taken back of a billing document, or is about to be; each before tax."""
+        requests = self._orders.requests_for(billing_document)
+        return [one.net for one in requests if not one.rejected or self._billing.of(one.id, CREDIT_REQUEST)]
 
     def _items(self, memo: CreditMemo) -> dict[str, str]:
         """The billing document's item for each line of the memo, by the line's reference."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,9 +14,10 @@ from dealdesk.errors import VendorRefused, VendorUnavailable
 
 Row = dict[str, Any]
 
-NO_REPEAT_SUPPORT = "/IWBEP/CM_COS/001"
-# "The request has been processed successfully on the server before", but its answer is no longer kept.
-REPEAT_OUTDATED = "/IWBEP/CM_COS/005"
+# What the part of SAP that repeats answers says of itself: not set up, or, with all other numbers, that the request
+# has been done or is being done by another call.
+REPEATING = "/IWBEP/CM_COS/"
+NOT_REPEATING = "/IWBEP/CM_COS/001"
 # SAP has a message for every kind of lock; "blocked for billing" is none, a person has to lift that.
 LOCKED = re.compile(r"\blocked (by|for)\b|\bcurrently locked\b|\bbeing (processed|edited|changed) by\b", re.IGNORECASE)
 WHAT_TO_DO = (
@@ -54,8 +56,8 @@ def translated(response: requests.Response) -> VendorUnavailable | VendorRefused
         )
     if LOCKED.search(said):
         return VendorUnavailable(f"SAP has the document locked: {said}"[:300])
-    if REPEAT_OUTDATED in codes:
-        return VendorUnavailable("SAP has done this request before and no longer knows the answer")
+    if any(code.startswith(REPEATING) and code != NOT_REPEATING for code in codes):
+        return VendorUnavailable(f"SAP has this request from an earlier call: {said}"[:300])
     hint = next((f"{hint}: " for pattern, hint in WHAT_TO_DO if pattern.search(said)), "")
     return VendorRefused(f"SAP refused: {hint}{' '.join(codes)} {said or f'status {status}'}"[:300])
 
@@ -92,6 +94,13 @@ def from_v2_date(text: object) -> date:
     if found is None:
         raise VendorUnavailable(f"SAP answered with {str(text)[:40]!r} for a date")
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(found[1]))).date()
+
+
+def complete(row: object, fields: Iterable[str]) -> Row:
+    """The row, when it has all that was asked for."""
+    if not isinstance(row, dict) or not row.keys() >= set(fields):
+        raise VendorUnavailable(f"SAP answered without all of {', '.join(fields)}")
+    return row
 
 
 def amount(row: Row, name: str) -> Decimal:

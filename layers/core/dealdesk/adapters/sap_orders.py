@@ -12,10 +12,10 @@ from datetime import date
 from decimal import Decimal
 
 from dealdesk.adapters.ledger_notes import amount_of, digest_of, exact_minor
-from dealdesk.adapters.sap_answers import Row, amount, quoted, to_v2_date
+from dealdesk.adapters.sap_answers import Row, amount, complete, quoted, to_v2_date
 from dealdesk.adapters.sap_session import SapSession
 from dealdesk.domain.events import CreditMemo, InvoiceDraft, InvoiceLine
-from dealdesk.errors import VendorRefused, VendorUnavailable
+from dealdesk.errors import VendorRefused
 
 ORDER_SERVICE = "/sap/opu/odata/sap/API_SALES_ORDER_SRV"
 CREDIT_SERVICE = "/sap/opu/odata/sap/API_CREDIT_MEMO_REQUEST_SRV"
@@ -52,6 +52,7 @@ class SalesDocument:
 
     id: str
     net: Decimal
+    rejected: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +77,16 @@ class SapOrders:
             where=f"PurchaseOrderByCustomer eq {quoted(document.number)}",
             select=f"{key},AssignmentReference,TotalNetAmount,OverallSDDocumentRejectionSts",
         )
-        live = [row for row in rows if row.get("OverallSDDocumentRejectionSts") != REJECTED]
-        others = [row for row in live if str(row.get("AssignmentReference")).lower() != digest_of(document).lower()]
+        ours = [row for row in rows if str(row["AssignmentReference"]).lower() == digest_of(document).lower()]
+        others = [one for row in rows if row not in ours and not (one := _sales_document(row, key)).rejected]
         if others:
-            raise VendorRefused(f"SAP has another document with the reference {document.number}: {others[0][key]}")
+            raise VendorRefused(f"SAP has another document with the reference {document.number}: {others[0].id}")
+        known = [_sales_document(row, key) for row in ours]
+        live = [one for one in known if not one.rejected]
         if len(live) > 1:
-            numbers = ", ".join(str(row[key]) for row in live)
+            numbers = ", ".join(one.id for one in live)
             raise VendorRefused(f"SAP has {document.number} more than once: {numbers}; reject all but one, post again")
-        found = SalesDocument(str(live[0][key]), amount(live[0], "TotalNetAmount")) if live else None
-        return Known(found, tuple(sorted(str(row[key]) for row in rows if row not in live)))
+        return Known(live[0] if live else None, tuple(sorted(one.id for one in known if one.rejected)))
 
     def order(self, fact: str, draft: InvoiceDraft, deal_id: str, on: date) -> SalesDocument:
         """A new sales order; SAP says when a material or the customer is not for sale in the sales area."""
@@ -140,15 +142,15 @@ class SapOrders:
         rows = self._session.rows(ORDER_SERVICE, "A_SalesOrderItem", where=where, select=select)
         return {str(row["PurchaseOrderByCustomer"]): str(row["SalesOrderItem"]) for row in rows}
 
-    def credited(self, billing_document: str) -> list[Decimal]:
-        """What credit memo requests take back of a billing document, each before tax."""
+    def requests_for(self, billing_document: str) -> list[SalesDocument]:
+        """The credit memo requests that refer to a billing document, ours and those of people."""
         rows = self._session.rows(
             CREDIT_SERVICE,
             "A_CreditMemoRequest",
             where=f"ReferenceSDDocument eq {quoted(billing_document)}",
             select="CreditMemoRequest,TotalNetAmount,OverallSDDocumentRejectionSts",
         )
-        return [amount(row, "TotalNetAmount") for row in rows if row["OverallSDDocumentRejectionSts"] != REJECTED]
+        return [_sales_document(row, "CreditMemoRequest") for row in rows]
 
     def _header(self, document: InvoiceDraft | CreditMemo) -> Row:
         return {
@@ -219,7 +221,9 @@ def _kind(document: InvoiceDraft | CreditMemo) -> tuple[str, str, str]:
 
 
 def _made(answer: Row, key: str) -> SalesDocument:
-    row = answer.get("d")
-    if not isinstance(row, dict) or not row.get(key):
-        raise VendorUnavailable(f"SAP answered without a {key}")
-    return SalesDocument(str(row[key]), amount(row, "TotalNetAmount"))
+    return _sales_document(complete(answer.get("d"), (key, "TotalNetAmount", "OverallSDDocumentRejectionSts")), key)
+
+
+def _sales_document(row: Row, key: str) -> SalesDocument:
+    rejected = row["OverallSDDocumentRejectionSts"] == REJECTED
+    return SalesDocument(str(row[key]), amount(row, "TotalNetAmount"), rejected)

@@ -10,9 +10,10 @@ import msgspec
 import requests
 
 from dealdesk.adapters.sap_answers import (
-    NO_REPEAT_SUPPORT,
-    REPEAT_OUTDATED,
+    NOT_REPEATING,
+    REPEATING,
     Row,
+    complete,
     csrf_required,
     document,
     problems,
@@ -48,7 +49,7 @@ class SapSession:
             answer = document(self._send("GET", url, params=params)).get("d")
             if not isinstance(answer, dict) or not isinstance(answer.get("results"), list):
                 raise VendorUnavailable(f"SAP answered without rows of {entities}")
-            found += answer["results"]
+            found += [complete(row, select.split(",")) for row in answer["results"]]
             # The link of the next page names SAP's own host, which a gateway in front of it may hide.
             _, _, rest = str(answer.get("__next") or "").partition(f"{service}/")
             if not rest:
@@ -144,6 +145,7 @@ def _refused_as_repeatable(response: requests.Response) -> bool:
     """
     if response.status_code != 400:
         return False
-    codes, _ = problems(response)
-    handled = "RepeatabilityResult" in response.headers or NO_REPEAT_SUPPORT in codes
-    return handled and REPEAT_OUTDATED not in codes
+    about_repeating = [code for code in problems(response)[0] if code.startswith(REPEATING)]
+    if about_repeating:
+        return about_repeating == [NOT_REPEATING]
+    return "RepeatabilityResult" in response.headers
