@@ -212,6 +212,36 @@ def test_only_a_person_decides_and_no_app_workflow_or_import(twin: HubspotTwin, 
     assert crm.answers_of(DEAL_ID) == []
 
 
+@pytest.mark.parametrize("name", ["fingerprint", "step", "deal_id"])
+def test_a_decision_is_void_when_somebody_changes_what_it_was_about(
+    twin: HubspotTwin, crm: HubspotCrm, name: str
+) -> None:
+    crm.mirror(DEAL_ID, fields(), [approval()])
+    key = f"{DEAL_ID}:1:finance"
+    record = twin.act("decide", {"approval_key": key, "decision": "Approve", "user_id": FINANCE})["id"]
+    assert crm.read_answer(key) is not None
+
+    forged = {"type": "deal_desk_approval", "id": record, "properties": {name: "x"}, "user_id": REP}
+    twin.act("edit", forged)
+    seen = crm.read_answer(key)
+    crm.mirror(DEAL_ID, fields(), [approval()])
+
+    assert seen is None
+    assert crm.read_answer(key) is None
+    twin.act("decide", {"approval_key": key, "decision": "Reject", "user_id": FINANCE})
+    answer = crm.read_answer(key)
+    assert answer is not None
+    assert (answer.approve, answer.fingerprint, answer.step) == (False, "f", "finance")
+
+
+def test_an_approval_that_somebody_made_by_hand_is_none(twin: HubspotTwin, crm: HubspotCrm) -> None:
+    made = {"approval_key": f"{DEAL_ID}:1:finance", "deal_id": DEAL_ID, "step": "finance", "fingerprint": "f"}
+    twin.act("create", {"type": "deal_desk_approval", "properties": made, "user_id": REP})
+    twin.act("decide", {"approval_key": made["approval_key"], "decision": "Approve", "user_id": FINANCE})
+
+    assert crm.read_answer(made["approval_key"]) is None
+
+
 def test_a_decision_that_was_taken_back_is_none(twin: HubspotTwin, crm: HubspotCrm) -> None:
     crm.mirror(DEAL_ID, fields(), [approval()])
     key = f"{DEAL_ID}:1:finance"

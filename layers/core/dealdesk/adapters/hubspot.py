@@ -15,6 +15,7 @@ import hubspot
 
 from dealdesk.adapters import hubspot_quote
 from dealdesk.adapters.hubspot_calls import Gone, asked_of
+from dealdesk.adapters.hubspot_history import DECIDED_ON, decision_of, last_editor_of
 from dealdesk.adapters.hubspot_quote import Record, read_terms
 from dealdesk.contracts.hubspot import DECISION, SUBMITTED, moment_of, person_id_of, record_id_of
 from dealdesk.domain.quote import InvalidQuote
@@ -26,8 +27,6 @@ SEARCH_PAGE = 200
 KEY = "approval_key"
 SIGNER_LABEL, PRIMARY_LABEL = "signer", "primary"
 APPROVAL = (KEY, "deal_id", "step", "label", "fingerprint", "status", "summary", DECISION, "comment")
-# Sources of a change that a person made with their own hands; a workflow, an import or an app approves nothing.
-BY_HAND = {"CRM_UI", "CRM_UI_BULK_ACTION", "MOBILE_IOS", "MOBILE_ANDROID"}
 
 
 class HubspotCrm:
@@ -59,7 +58,7 @@ class HubspotCrm:
             quote, person = read_terms(_record(deal), lines, company[0], signer, quotes, owner_id)
         except (InvalidQuote, ValueError) as error:
             raise VendorRefused(f"deal {record_id} is no valid quote: {error}") from error
-        editor = _last_editor(deal.properties_with_history or {}, lines)
+        editor = last_editor_of(deal.properties_with_history or {}, lines)
         return SubmittedQuote(quote, person, moment_of(deal.properties.get(SUBMITTED)), editor or owner_id)
 
     def read_answer(self, approval_key: str) -> CrmAnswer | None:
@@ -70,7 +69,7 @@ class HubspotCrm:
                 approval_key,
                 id_property=KEY,
                 properties=list(APPROVAL),
-                properties_with_history=[DECISION],
+                properties_with_history=[DECISION, *DECIDED_ON],
             )
         except Gone:
             return None
@@ -81,7 +80,7 @@ class HubspotCrm:
             linked = self._links_of(record_id_of(deal_id), self._approval_type)
         except Gone:
             return []
-        records = self._read(self._approval_type, list(linked), APPROVAL, history=DECISION)
+        records = self._read(self._approval_type, list(linked), APPROVAL, history=[DECISION, *DECIDED_ON])
         answers = [self._answer(record) for record in records]
         return [answer for answer in answers if answer is not None and answer.deal_id == deal_id]
 
@@ -133,22 +132,17 @@ class HubspotCrm:
         asked_of(self._link_batch.create_default, self._approval_type, "deals", {"inputs": links})
 
     def _answer(self, record: Any) -> CrmAnswer | None:
-        """The newest decision, if a person made it: HubSpot's own history says who, no field that anybody can fill."""
-        given = record.properties
-        history = (record.properties_with_history or {}).get(DECISION) or []
-        newest = max(history, key=lambda version: version.timestamp, default=None)
-        if newest is None or not newest.value or newest.source_type not in BY_HAND or not newest.updated_by_user_id:
-            return None
-        if not (given.get(KEY) and given.get("deal_id")):
+        given, decision = record.properties, decision_of(record.properties_with_history or {})
+        if decision is None:
             return None
         return CrmAnswer(
             key=given[KEY],
             deal_id=given["deal_id"],
-            step=given.get("step") or "",
-            fingerprint=given.get("fingerprint") or "",
-            approve=newest.value == "Approve",
-            by=person_id_of(newest.updated_by_user_id),
-            groups=self._groups(newest.updated_by_user_id),
+            step=given["step"],
+            fingerprint=given["fingerprint"],
+            approve=decision.value == "Approve",
+            by=person_id_of(decision.updated_by_user_id),
+            groups=self._groups(decision.updated_by_user_id),
             comment=given.get("comment") or "",
         )
 
@@ -191,11 +185,11 @@ class HubspotCrm:
             after = page.paging.next.after
 
     def _read(
-        self, kind: str, ids: Sequence[str], names: Sequence[str], *, history: str = "", key: str = ""
+        self, kind: str, ids: Sequence[str], names: Sequence[str], *, history: Sequence[str] = (), key: str = ""
     ) -> list[Any]:
         """The records that exist, by their ids or by the unique property `key`."""
         by_key = {"idProperty": key} if key else {}
-        kept = {"propertiesWithHistory": [history] if history else [], "properties": list(names), **by_key}
+        kept = {"propertiesWithHistory": list(history), "properties": list(names), **by_key}
         found: list[Any] = []
         for chunk in _chunks(ids, BATCH_WITH_HISTORY if history else BATCH):
             asked = {**kept, "inputs": [{"id": one} for one in chunk]}
@@ -238,24 +232,6 @@ def _text(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return str(value)
-
-
-def _last_editor(history: Mapping[str, Sequence[Any]], lines: Sequence[Record]) -> str | None:
-    """Who changed the terms last, of the deal or of a line; the desk's own writes are not terms."""
-    edits = [
-        (version.timestamp, version.updated_by_user_id)
-        for versions in history.values()
-        for version in versions
-        if version.updated_by_user_id and version.source_type in BY_HAND
-    ]
-    for line in lines:
-        moment, user = (
-            moment_of(line.properties.get("hs_lastmodifieddate")),
-            line.properties.get("hs_updated_by_user_id"),
-        )
-        if moment and user:
-            edits.append((moment, int(user)))
-    return person_id_of(max(edits)[1]) if edits else None
 
 
 def _chunks(items: Sequence[str], size: int) -> Iterable[Sequence[str]]:
