@@ -155,10 +155,14 @@ def get_timeline(deal_id: str) -> rest.TimelineOut:
 def preview(body: rest.QuoteIn) -> rest.DecisionOut:
     caller(app).may(READS)
     now = clock.now()
-    decision = evaluate(body.to_quote(None), policies().current(now), policies().fx_rates(now))
+    quote = body.to_quote(None)
+    decision = evaluate(quote, policies().current(now), policies().fx_rates(now))
     telemetry.said("quote previewed", outcome=decision.outcome.value)
     return rest.DecisionOut(
-        decision=to_json(decision), fingerprint=decision.fingerprint, what_would_pass=what_would_pass(decision)
+        decision=to_json(decision),
+        fingerprint=decision.fingerprint,
+        what_would_pass=what_would_pass(decision),
+        payment_terms_cost=views.payment_terms_cost(quote),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +12,9 @@ import requests
 
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.events import InvoiceDraft
+from dealdesk.domain.invoices import terms_of
 from dealdesk.domain.money import minor_units
+from dealdesk.domain.terms import due_on
 from dealdesk.errors import VendorRefused, VendorUnavailable
 from dealdesk.ports import LedgerInvoice
 
@@ -38,7 +40,7 @@ class QuickbooksLedger:
         body = {
             "DocNumber": draft.number,
             "TxnDate": on.isoformat(),
-            "DueDate": (on + timedelta(days=draft.terms_days)).isoformat(),
+            "DueDate": due_on(terms_of(draft), on).isoformat(),
             "CustomerRef": {"value": self._customer(draft)},
             "CurrencyRef": {"value": draft.currency},
             "PrivateNote": f"Deal Desk {deal.id} {draft.invoice_id}",

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from dealdesk.contracts.rest import Strict
+from dealdesk.contracts.fields import Strict
 from dealdesk.domain.findings import Finding, Severity
 from dealdesk.domain.policy_version import PolicyLine, PolicyVersion
 

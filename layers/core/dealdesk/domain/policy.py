@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from dealdesk.domain.decision import RouteStage
+from dealdesk.domain.facts import RUN_RATE
 from dealdesk.domain.fingerprint import canonical_json
 from dealdesk.domain.money import MINOR_UNITS
 from dealdesk.domain.policy_json import InvalidPolicy, Node
 from dealdesk.domain.programme import Check, compile_rule
-from dealdesk.domain.rules import Rule, read_rule
+from dealdesk.domain.rules import Rule, facts_of, read_rule
 
 __all__ = ["InvalidPolicy", "Policy", "Rule", "Step", "parse_policy"]
 
@@ -48,12 +49,15 @@ class Policy:
     hash: str = field(init=False, compare=False)
     deal_checks: tuple[tuple[Rule, Check], ...] = field(init=False, repr=False, compare=False)
     line_checks: tuple[tuple[Rule, Check], ...] = field(init=False, repr=False, compare=False)
+    reads_run_rate: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hash", hashlib.sha256(self.canonical.encode()).hexdigest())
         compiled = [(rule, compile_rule(rule)) for rule in self.rules]
         object.__setattr__(self, "deal_checks", tuple(pair for pair in compiled if not pair[0].at_line))
         object.__setattr__(self, "line_checks", tuple(pair for pair in compiled if pair[0].at_line))
+        read = {fact.slot for rule in self.rules for fact in facts_of(rule)}
+        object.__setattr__(self, "reads_run_rate", not RUN_RATE.isdisjoint(read))
 
     def route_for(self, required: frozenset[str]) -> tuple[RouteStage, ...]:
         """The route with only the steps that are required; stages that ask nobody drop out."""
