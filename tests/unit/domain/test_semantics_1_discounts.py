@@ -16,7 +16,7 @@ from dealdesk.domain.decision import Decision, Outcome
 from dealdesk.domain.fingerprint import fingerprint
 from dealdesk.domain.guardrails import evaluate
 from dealdesk.domain.policy import Policy, parse_policy
-from dealdesk.domain.quote import ChargeType, InvalidQuote, Quote, Risk
+from dealdesk.domain.quote import ChargeType, InvalidQuote, Line, Quote, Risk
 from dealdesk.domain.waterfall import Layer
 from dealdesk.policies import load_template
 from tests.unit.domain.quotes import a_document, a_line, a_quote, a_rule
@@ -319,12 +319,12 @@ def test_1h_a_share_of_an_amount_off_deepens_every_segment() -> None:
 # -- i
 
 
-def amending(*lines: object, seats: str = "100", price: str = "90") -> Quote:
+def amending(*lines: Line, seats: str = "100", price: str = "90") -> Quote:
     today = Amends("contract-7", (LineToday("seats", "SEAT", Decimal(seats), Decimal(price)),))
-    return a_quote(*lines, amends=today)  # type: ignore[arg-type]
+    return a_quote(*lines, amends=today)
 
 
-def seats(quantity: str, price: str) -> object:
+def seats(quantity: str, price: str) -> Line:
     return a_line("seats", sku="SEAT", unit="100", net=price, quantity=quantity, periods=12)
 
 

@@ -187,6 +187,10 @@ def _towards(
             yield Move(VALUE, None, limit)
     elif at == slot.MARGIN and op == "min" and limit < WHOLE:
         yield from _raising_margin(_chosen(terms, ids), limit, ids)
+    elif at == slot.DISCRETIONARY and op == "max" and 0 <= limit < WHOLE:
+        chosen = _chosen(terms, ids)
+        base = sum([line.list_minor if line.shape is None else line.shape.base.list_minor for line in chosen])
+        yield from _caps_reaching(chosen, base * (WHOLE - limit), 0, ids)
     elif at <= slot.USAGE_DISCOUNT and op == "max" and 0 <= limit < WHOLE:
         if at in _CHARGE_OF:
             ids = tuple(line.id for line in terms.lines if line.charge_type is _CHARGE_OF[at])
