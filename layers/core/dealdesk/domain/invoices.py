@@ -143,7 +143,8 @@ def _billed(line: Line, currency: str) -> e.InvoiceLine:
     """
     amount = line.net_minor(currency)
     quantity, price = line.volume, line.net_unit_price
-    if EXACT.multiply(quantity, price) != to_major(amount, currency):
+    ramped = line.pricing is not None and line.pricing.segments
+    if ramped or EXACT.multiply(quantity, price) != to_major(amount, currency):
         quantity, price = Decimal(1), to_major(amount, currency)
     return e.InvoiceLine(
         line_id=line.id,
