@@ -167,11 +167,15 @@ def get_timeline(deal_id: str) -> rest.TimelineOut:
 def preview(body: rest.QuoteIn) -> rest.DecisionOut:
     who = caller(app).may(READS)
     now = clock.now()
-    decision = evaluate(body.to_quote(None), *guardrails(now))
+    quote = body.to_quote(None)
+    decision = evaluate(quote, *guardrails(now))
     telemetry.said("quote previewed", outcome=decision.outcome.value)
     passes = what_would_pass(decision) if who.sees_limits else what_a_rep_may_try(decision)
     return rest.DecisionOut(
-        decision=to_json(who.told(decision)), fingerprint=decision.fingerprint, what_would_pass=passes
+        decision=to_json(who.told(decision)),
+        fingerprint=decision.fingerprint,
+        what_would_pass=passes,
+        payment_terms_cost=views.payment_terms_cost(quote),
     )
 
 

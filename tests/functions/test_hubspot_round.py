@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dealdesk.adapters.dynamo_approvers import DynamoApprovers
 from dealdesk.adapters.dynamo_people import DynamoPeople
 from dealdesk.adapters.dynamo_policies import DynamoPolicies
 from dealdesk.adapters.hubspot import HubspotCrm
@@ -40,12 +41,14 @@ def deliver_mail(desk: World) -> int:
 def judged(desk: World, cause: str) -> Deal:
     people, policies = DynamoPeople(TABLE), DynamoPolicies(TABLE)
     port, crm = desk.port("receive_hubspot", "deals"), crm_of(desk)
-    return evaluate_quote(port, crm, people, policies, DEAL, cause=Cause("bus", cause), clock=desk.now)
+    return evaluate_quote(
+        port, crm, people, policies, DynamoApprovers(TABLE), DEAL, cause=Cause("bus", cause), clock=desk.now
+    )
 
 
 def answered(desk: World, key: str, cause: str) -> Deal:
     port, crm = desk.port("receive_hubspot", "deals"), crm_of(desk)
-    return answer_approval(port, crm, DEAL, key, cause=Cause("bus", cause), now=desk.now())
+    return answer_approval(port, crm, DynamoApprovers(TABLE), DEAL, key, cause=Cause("bus", cause), now=desk.now())
 
 
 def shown(twin: HubspotTwin) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from unittest.mock import patch
 
 import pytest
 
+from dealdesk.adapters.dynamo_approvers import DynamoApprovers
+from dealdesk.adapters.dynamo_policies import DynamoPolicies
 from dealdesk.contracts import dropbox_sign
 from dealdesk.domain import signature
 from dealdesk.domain.deal import Deal
@@ -28,6 +30,7 @@ from tests.fakes.signatures import FakeSignatures
 from tests.functions.conftest import Said
 from tests.functions.messages import Answer, given, happened, keep, parked, refused, rows, stored
 from tests.journeys.world import World
+from tests.table import TABLE
 
 ALL_SIGNED = "signature_request_all_signed"
 SIGNER = Person("contact-1", "Zoë O'Neil", "zoe@express.example")
@@ -147,7 +150,9 @@ def test_a_withdrawn_contract_is_out_until_the_vendor_confirms_that_it_is_void(d
     vendor, cause = vendor_of(desk, deal_id), Cause("test", deal_id)
     deals.save(deal, signature.withdraw(deal, "the terms changed"), cause=cause, actor="test", now=desk.now())
 
-    request_signature(deals, SimpleNamespace(), vendor, deal_id, desk.now)
+    request_signature(
+        deals, SimpleNamespace(), vendor, DynamoPolicies(TABLE), DynamoApprovers(TABLE), deal_id, desk.now
+    )
     asked = stored(desk, deal_id)
     vendor.finish_void(f"env-{deal_id}")
     given(desk, "dropbox_sign", form(told(desk, deal_id, "signature_request_canceled")))

@@ -28,6 +28,7 @@ from dealdesk.adapters.docusign_login import Login, message_of
 from dealdesk.contracts.docusign import DEAL_FIELD, EXPIRED, INTENT_FIELD, STATUS, moment
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.money import format_money
+from dealdesk.domain.quote import Quote
 from dealdesk.domain.stages import EnvelopeStatus
 from dealdesk.errors import VendorRefused, VendorUnavailable
 from dealdesk.ports import EnvelopeState, Person
@@ -132,8 +133,8 @@ class DocusignSignatures:
         quote = deal.quote
         texts = {
             "deal_total": format_money(quote.net_total),
-            "payment_terms": f"net {quote.payment_terms_days}",
-            "term": f"{quote.term_months} months",
+            "payment_terms": quote.terms_of_payment,
+            "term": _term(quote),
         }
         role = TemplateRole(
             role_name=SIGNER_ROLE,
@@ -229,3 +230,9 @@ def _state(envelope: Envelope) -> EnvelopeState:
         reason=envelope.voided_reason or declined or (EXPIRED if envelope.status == "timedout" else ""),
         changed_at=moment(str(changed)),
     )
+
+
+def _term(quote: Quote) -> str:
+    months = f"{quote.term_months} months"
+    committed = quote.committed_months
+    return months if committed == quote.term_months else f"{months}, may end after {committed}"

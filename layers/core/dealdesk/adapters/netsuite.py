@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +15,9 @@ from dealdesk.adapters.netsuite_auth import Method
 from dealdesk.adapters.netsuite_rest import NetsuiteRest, quoted
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.events import CreditMemo, InvoiceDraft, InvoiceLine
+from dealdesk.domain.invoices import terms_of
 from dealdesk.domain.money import minor_units
+from dealdesk.domain.terms import due_on
 from dealdesk.errors import VendorRefused, VendorUnavailable
 from dealdesk.ports import LedgerInvoice
 
@@ -45,7 +47,7 @@ class NetsuiteLedger:
             **self._document(draft, deal, on),
             "entity": {"id": self._customer(draft)},
             "currency": {"id": self._currency(draft.currency)},
-            "dueDate": (on + timedelta(days=draft.terms_days)).isoformat(),
+            "dueDate": due_on(terms_of(draft), on).isoformat(),
         }
         path = f"/invoice/eid:{external_id(draft.invoice_id)}?replace=item"
         return self._make("PUT", path, body, "invoice", draft)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +14,9 @@ import requests
 from dealdesk.adapters import ledger_notes
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.events import CreditMemo, InvoiceDraft, InvoiceLine
+from dealdesk.domain.invoices import terms_of
 from dealdesk.domain.money import format_amount
+from dealdesk.domain.terms import due_on
 from dealdesk.errors import VendorRefused, VendorUnavailable
 from dealdesk.ports import InvoiceReport, LedgerInvoice
 
@@ -51,8 +53,7 @@ class QuickbooksLedger:
         ledger_notes.require_decimals("QuickBooks", draft.currency, DECIMALS)
         if found := self.look_up(draft):
             return found
-        due_on = on + timedelta(days=draft.terms_days)
-        body = {**self._document(draft, deal, on), "DueDate": due_on.isoformat()}
+        body = {**self._document(draft, deal, on), "DueDate": due_on(terms_of(draft), on).isoformat()}
         return self._make("Invoice", key, body, draft.currency)
 
     def look_up(self, draft: InvoiceDraft) -> LedgerInvoice | None:

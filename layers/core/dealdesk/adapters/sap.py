@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 
 import msgspec
@@ -15,6 +15,8 @@ from dealdesk.adapters.sap_orders import Known, SalesDocument, SapCustomizing, S
 from dealdesk.adapters.sap_session import SapSession
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.events import CreditMemo, InvoiceDraft
+from dealdesk.domain.invoices import terms_of
+from dealdesk.domain.terms import due_on
 from dealdesk.errors import VendorRefused
 from dealdesk.ports import LedgerInvoice
 
@@ -114,7 +116,7 @@ def _fact(key: str, known: Known) -> str:
 
 def _invoice(draft: InvoiceDraft, row: Row) -> LedgerInvoice:
     billed_on = from_v2_date(row["BillingDocumentDate"])
-    return _as_kept(draft, row, due_on=billed_on + timedelta(days=draft.terms_days))
+    return _as_kept(draft, row, due_on=due_on(terms_of(draft), billed_on))
 
 
 def _credit(memo: CreditMemo, row: Row) -> LedgerInvoice:

@@ -15,6 +15,8 @@ from dealdesk.adapters.ledger_notes import amount_of, digest_of, exact_minor
 from dealdesk.adapters.sap_answers import Row, amount, complete, quoted, to_v2_date
 from dealdesk.adapters.sap_session import SapSession
 from dealdesk.domain.events import CreditMemo, InvoiceDraft, InvoiceLine
+from dealdesk.domain.invoices import terms_of
+from dealdesk.domain.terms import Due
 from dealdesk.errors import VendorRefused
 
 ORDER_SERVICE = "/sap/opu/odata/sap/API_SALES_ORDER_SRV"
@@ -90,8 +92,9 @@ class SapOrders:
 
     def order(self, fact: str, draft: InvoiceDraft, deal_id: str, on: date) -> SalesDocument:
         """A new sales order; SAP says when a material or the customer is not for sale in the sales area."""
-        if draft.terms_days not in self._customizing.payment_terms:
-            raise VendorRefused(f"no SAP terms of payment are set for net {draft.terms_days} days; name their key")
+        terms = terms_of(draft)
+        if terms.due is not Due.NET or draft.terms_days not in self._customizing.payment_terms:
+            raise VendorRefused(f"no SAP terms of payment are set for {terms} days; name their key in the secret")
         body = {
             "SalesOrderType": self._customizing.order_type,
             **self._header(draft),

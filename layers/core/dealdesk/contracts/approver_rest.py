@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
-from dealdesk.contracts.rest import Id, Note, Strict
+from dealdesk.contracts.fields import Id, Note, Strict
 from dealdesk.domain.calendar import BusinessCalendar
 from dealdesk.domain.directory import Delegation, Directory, Member
 from dealdesk.errors import Malformed

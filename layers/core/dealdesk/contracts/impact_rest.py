@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
+from dealdesk.contracts.fields import Strict
 from dealdesk.contracts.policy_rest import Document, Number
-from dealdesk.contracts.rest import Strict
 from dealdesk.domain.impact import CAUTION, Flip, Impact
 
 

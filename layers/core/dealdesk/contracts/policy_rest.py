@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from dealdesk.contracts.rest import EventOut, Strict
+from dealdesk.contracts.fields import Strict
+from dealdesk.contracts.rest import EventOut
 from dealdesk.domain.findings import Finding, Severity
 from dealdesk.domain.policy_version import InFlight, PolicyLine, PolicyVersion, Treatment
 

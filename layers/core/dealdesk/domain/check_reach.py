@@ -16,7 +16,6 @@ from dealdesk.domain.cells import (
     Thresholds,
     attributes_of,
     cells_of,
-    facts_of,
     figures_of,
     figures_to_try,
     measured,
@@ -28,7 +27,7 @@ from dealdesk.domain.facts import NUMBERS, Fact
 from dealdesk.domain.findings import Finding, Severity
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.programme import PASSES, Check
-from dealdesk.domain.rules import AllowedTable, LimitTable, Rule
+from dealdesk.domain.rules import AllowedTable, LimitTable, Rule, facts_of
 
 MOST_CELLS = 5_000
 MOST_TRIES = 1_000_000

@@ -10,7 +10,6 @@ from dealdesk.domain.cells import (
     OTHER,
     cells_of,
     finder,
-    leaves_of,
     measured,
     named_cells,
 )
@@ -20,7 +19,7 @@ from dealdesk.domain.findings import Finding, Severity
 from dealdesk.domain.measures import WHOLE
 from dealdesk.domain.programme import Find
 from dealdesk.domain.quote import Risk
-from dealdesk.domain.rules import AllowedTable, LimitTable, Rule, Value
+from dealdesk.domain.rules import AllowedTable, LimitTable, Rule, Value, leaves_of
 
 MOST_CELLS = 5_000
 _WARNING = Severity.WARNING

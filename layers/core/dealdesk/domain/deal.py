@@ -99,6 +99,7 @@ class Envelope:
     status: EnvelopeStatus
     fingerprint: str
     reason: str = ""
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -70,13 +70,13 @@ def _chase_step(deal: Deal, step: e.StepAsked, directory: Directory, now: dateti
     opened = live.opened_at(step.id)
     rungs = asked_rungs(deal, step, directory, now)
     people = who_can(deal, rungs, directory, now)
-    late = _business_seconds(people, directory, opened, now) / (step.sla_hours * HOUR)
+    passed, allowed = _business_seconds(people, directory, opened, now), step.sla_hours * HOUR
     reached = live.escalated(step.id)
     if not can_be_answered(deal, step, directory, now):
         return _climb(deal, step, directory, len(ladder(step, directory)), NOBODY_LEFT, now)
-    if late >= 1 + reached:
+    if passed >= allowed * (1 + reached):
         return _climb(deal, step, directory, reached + 1, TOOK_TOO_LONG, now)
-    if late >= 0.5 and step.id not in live.reminded:
+    if 2 * passed >= allowed and step.id not in live.reminded:
         return [e.ApprovalReminded(live.number, step.id, people)]
     return []
 

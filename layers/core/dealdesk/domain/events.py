@@ -128,7 +128,10 @@ class InvoiceLine:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class InvoiceDraft:
-    """What finance approves and the ledger gets; `digest` freezes the content."""
+    """What finance approves and the ledger gets; `digest` freezes the content.
+
+    `terms` says how `terms_days` count where it is not plain "net N", like "EOM+15" (`invoices.terms_of`).
+    """
 
     invoice_id: str
     number: str
@@ -140,6 +143,7 @@ class InvoiceDraft:
     total_minor: int
     terms_days: int
     digest: str
+    terms: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

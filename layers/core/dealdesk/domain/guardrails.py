@@ -23,6 +23,7 @@ from dealdesk.domain.judging import judge, rate_for
 from dealdesk.domain.measures import terms_of
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.quote import Quote
+from dealdesk.domain.run_rate import add_run_rate
 from dealdesk.domain.wording import explain, fact_texts
 
 __all__ = [
@@ -48,6 +49,8 @@ def evaluate(quote: Quote, policy: Policy, fx: Mapping[str, FxRate]) -> Decision
     terms = terms_of(quote)
     rate = rate_for(terms, policy, fx)
     verdict = judge(terms, policy, rate)
+    if not policy.reads_run_rate:
+        add_run_rate(verdict.deal, terms, policy.currency, rate)
     route = policy.route_for(verdict.steps)
     return Decision(
         policy_id=policy.policy_id,

@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import asdict, replace
 from datetime import date, datetime
+from decimal import Decimal
 
 from dealdesk.domain import events as e
 from dealdesk.domain.certificate import gate
@@ -13,8 +14,10 @@ from dealdesk.domain.deal import Deal, Invoice
 from dealdesk.domain.directory import Directory
 from dealdesk.domain.entitlement import authority_of
 from dealdesk.domain.fold import fold
+from dealdesk.domain.money import EXACT, to_major
 from dealdesk.domain.quote import Line
 from dealdesk.domain.stages import InvoiceStatus, PaymentStatus, Stage
+from dealdesk.domain.terms import Due, PaymentTerms, parse_terms
 from dealdesk.errors import ApproverConflicted, CertificateInvalid, NotFound, WrongStage
 
 INVOICE = e.StepAsked("invoice", "Invoice approval", "grp-finance")
@@ -118,17 +121,7 @@ def _draft(deal: Deal, ledger: str | None) -> e.InvoiceDraft:
     assert deal.quote is not None
     quote = deal.quote
     number = len(deal.invoices) + 1
-    lines = tuple(
-        e.InvoiceLine(
-            line_id=line.id,
-            sku=line.sku,
-            description=_description(line),
-            quantity=f"{line.quantity * line.periods:f}",
-            unit_price=f"{line.net_unit_price:f}",
-            amount_minor=line.net_minor(quote.currency),
-        )
-        for line in quote.lines
-    )
+    lines = tuple(_billed(line, quote.currency) for line in quote.lines)
     unsealed = e.InvoiceDraft(
         invoice_id=f"inv_{deal.id}_{number}",
         number=document_number(deal.id, number),
@@ -140,13 +133,46 @@ def _draft(deal: Deal, ledger: str | None) -> e.InvoiceDraft:
         total_minor=sum(line.amount_minor for line in lines),
         terms_days=quote.payment_terms_days,
         digest="",
+        terms=quote.payment_terms or "",
     )
     canonical = json.dumps(asdict(unsealed), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return replace(unsealed, digest=hashlib.sha256(canonical.encode()).hexdigest())
 
 
-def _description(line: Line) -> str:
-    return line.sku if line.periods == 1 else f"{line.sku}, {line.quantity:f} for {line.periods} periods"
+def _billed(line: Line, currency: str) -> e.InvoiceLine:
+    """Ledgers refuse a line whose amount is not quantity x unit price to the minor unit.
+
+    Where rounding, a ramp or an amount off stands between the two, the line goes out once, at its amount.
+    """
+    amount = line.net_minor(currency)
+    quantity, price = line.volume, line.net_unit_price
+    ramped = line.pricing is not None and line.pricing.segments
+    if ramped or EXACT.multiply(quantity, price) != to_major(amount, currency):
+        quantity, price = Decimal(1), to_major(amount, currency)
+    return e.InvoiceLine(
+        line_id=line.id,
+        sku=line.sku,
+        description=_description(line, billed_once=quantity != line.volume),
+        quantity=f"{quantity:f}",
+        unit_price=f"{price:f}",
+        amount_minor=amount,
+    )
+
+
+def _description(line: Line, *, billed_once: bool) -> str:
+    segments = line.pricing.segments if line.pricing else ()
+    if segments:
+        steps = "; ".join(f"{x.quantity:f} for {x.periods} periods at {x.net_unit_price:f}" for x in segments)
+        return f"{line.sku}, {steps}"
+    if line.periods == 1:
+        return f"{line.sku}, {line.quantity:f}" if billed_once else line.sku
+    free = f", {line.pricing.free_periods} of them free" if line.pricing and line.pricing.free_periods else ""
+    return f"{line.sku}, {line.quantity:f} for {line.periods} periods{free}"
+
+
+def terms_of(draft: e.InvoiceDraft) -> PaymentTerms:
+    """How the due date of a draft is counted from the day of its posting."""
+    return parse_terms(draft.terms) if draft.terms else PaymentTerms(Due.NET, draft.terms_days)
 
 
 def document_number(deal_id: str, number: int) -> str:

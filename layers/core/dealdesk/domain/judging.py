@@ -12,6 +12,7 @@ from dealdesk.domain.measures import Terms, deal_facts, line_facts
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.programme import PASSES
 from dealdesk.domain.rules import LIST_PRICE_MISSING, RATE_MISSING, Rule
+from dealdesk.domain.run_rate import add_line_run_rate, add_run_rate
 
 
 class Breach(NamedTuple):
@@ -45,6 +46,8 @@ def rate_for(terms: Terms, policy: Policy, fx: Mapping[str, FxRate]) -> FxRate |
 def judge(terms: Terms, policy: Policy, rate: FxRate | None) -> Verdict:
     """Every rule is asked and every reason kept; requirements add up, and one blocking rule blocks."""
     deal = deal_facts(terms, policy.currency, rate)
+    if policy.reads_run_rate:
+        add_run_rate(deal, terms, policy.currency, rate)
     breaches = _missing(terms, policy, rate)
     for rule, check in policy.deal_checks:
         row = check(deal)
@@ -53,6 +56,9 @@ def judge(terms: Terms, policy: Policy, rate: FxRate | None) -> Verdict:
     lines: tuple[Facts, ...] = ()
     if policy.line_checks:
         lines = tuple([line_facts(deal, line) for line in terms.lines])
+        if policy.reads_run_rate:
+            for facts, line in zip(lines, terms.lines, strict=True):
+                add_line_run_rate(facts, line, terms)
         for rule, check in policy.line_checks:
             for index, facts in enumerate(lines):
                 row = check(facts)

@@ -17,6 +17,7 @@ EXACT = Context(prec=160, rounding=ROUND_HALF_UP, traps=[InvalidOperation, Divis
 PLAIN_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?")
 _LARGEST_INT = 10**15 - 1
 _ONE = Decimal(1)
+_POWERS = (1, 10, 100, 1_000, 10_000)
 
 # ISO 4217 list one; ANG and BGN are kept for contracts that were signed in them.
 _TWO_DECIMALS = """
@@ -100,8 +101,8 @@ def format_scaled(value: int, decimals: int) -> str:
     if decimals == 0:
         return str(value)
     sign, digits = ("-", -value) if value < 0 else ("", value)
-    whole, rest = divmod(digits, int(10**decimals))
-    return f"{sign}{whole}.{rest:0{decimals}d}"
+    whole, rest = divmod(digits, _POWERS[decimals])
+    return f"{sign}{whole}.{rest:02d}" if decimals == 2 else f"{sign}{whole}.{rest:0{decimals}d}"
 
 
 def format_money(money: Money) -> str:

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 from dealdesk.domain.approval_steps import Covers, Step, covered_in, covers_of, read_route, read_steps
 from dealdesk.domain.decision import Disclosure, RouteStage
+from dealdesk.domain.facts import RUN_RATE
 from dealdesk.domain.fingerprint import canonical_json
 from dealdesk.domain.money import MINOR_UNITS
 from dealdesk.domain.policy_json import InvalidPolicy, Node
 from dealdesk.domain.programme import Check, compile_rule
-from dealdesk.domain.rules import Rule, read_rule
+from dealdesk.domain.rules import Rule, facts_of, read_rule
 
 __all__ = ["InvalidPolicy", "Policy", "Rule", "Step", "parse_policy"]
 
@@ -45,6 +46,7 @@ class Policy:
     group_checks: tuple[tuple[Rule, Check], ...] = field(init=False, repr=False, compare=False)
     order: tuple[str, ...] = field(init=False, repr=False, compare=False)
     covers: Covers = field(init=False, repr=False, compare=False)
+    reads_run_rate: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hash", hashlib.sha256(self.canonical.encode()).hexdigest())
@@ -55,6 +57,8 @@ class Policy:
         object.__setattr__(self, "group_checks", tuple(pair for pair in lines if pair[0].group_by is not None))
         object.__setattr__(self, "order", tuple(step for stage in self.route for step in stage.steps))
         object.__setattr__(self, "covers", covers_of(self.steps))
+        read = {fact.slot for rule in self.rules for fact in facts_of(rule)}
+        object.__setattr__(self, "reads_run_rate", not RUN_RATE.isdisjoint(read))
 
     def route_for(self, required: frozenset[str]) -> tuple[RouteStage, ...]:
         """The route with only the steps that somebody has to be asked for; stages that ask nobody drop out."""

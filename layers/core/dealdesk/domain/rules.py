@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dealdesk.domain.condition_json import read_condition
-from dealdesk.domain.conditions import Condition, leaves
+from dealdesk.domain.conditions import Absent, Among, Compare, Condition, leaves
 from dealdesk.domain.facts import FACTS, NUMBERS, Fact, Unit, fact_named, plain
 from dealdesk.domain.policy_json import InvalidPolicy, Node
 
@@ -198,6 +198,22 @@ def _read_action(node: Node, steps: frozenset[str]) -> str | None:
     if node.has("block"):
         raise InvalidPolicy(node.pointer, 'must be either {"approve": "<step>"} or {"block": true}')
     return node.member("approve").choice(*sorted(steps))
+
+
+def leaves_of(rule: Rule) -> list[Compare | Among | Absent]:
+    """Every comparison of the rule's guard and of its condition."""
+    found = [] if rule.when is None else list(leaves(rule.when))
+    if not isinstance(rule.test, LimitTable | AllowedTable | Unknown):
+        found.extend(leaves(rule.test))
+    return found
+
+
+def facts_of(rule: Rule) -> frozenset[Fact]:
+    """Every fact that the rule reads."""
+    found = {leaf.fact for leaf in leaves_of(rule)}
+    if isinstance(rule.test, LimitTable | AllowedTable):
+        found.update((rule.test.fact, *rule.test.keys))
+    return frozenset(found)
 
 
 def key_texts(table: LimitTable | AllowedTable, found: list[Value | None]) -> tuple[tuple[str, str], ...]:

@@ -16,6 +16,7 @@ from dealdesk.domain.money import EXACT, to_major, to_minor
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.quote import Billing, ChargeType
 from dealdesk.domain.rules import AllowedTable, LimitTable, Unknown
+from dealdesk.domain.shapes import Shape, multiplied, raised
 
 CAP, DAYS, TERM, BILLING, VALUE = (
     "max_line_discount_pct",
@@ -81,6 +82,7 @@ def apply_moves(terms: Terms, moves: Moves, currency: str, rate: FxRate | None) 
         region=terms.region,
         new_logo=terms.new_logo,
         lines=lines,
+        opt_out_after_months=terms.opt_out_after_months,
     )
     return after if target is None else _grown(after, target, currency, rate)
 
@@ -92,7 +94,8 @@ def _capped(lines: tuple[Priced, ...], currency: str, ids: tuple[str, ...] | Non
     for line in lines:
         net = EXACT.multiply(line.list_exact, keep)
         if net > line.net_exact and (chosen is None or line.id in chosen):
-            line = _repriced(line, currency, line.list_exact, net, line.cost_exact)
+            shape = None if line.shape is None else raised(line, line.shape, currency, net)
+            line = _repriced(line, currency, line.list_exact, net, line.cost_exact, shape)
         after.append(line)
     return tuple(after)
 
@@ -116,11 +119,15 @@ def _grown(terms: Terms, target: int, currency: str, rate: FxRate | None) -> Ter
 def _multiplied(line: Priced, currency: str, factor: Decimal) -> Priced:
     cost = None if line.cost_exact is None else EXACT.multiply(line.cost_exact, factor)
     listed, net = EXACT.multiply(line.list_exact, factor), EXACT.multiply(line.net_exact, factor)
-    return _repriced(line, currency, listed, net, cost)
+    shape = None if line.shape is None else multiplied(line, line.shape, currency, factor)
+    return _repriced(line, currency, listed, net, cost, shape)
 
 
-def _repriced(line: Priced, currency: str, listed: Decimal, net: Decimal, cost: Decimal | None) -> Priced:
-    return priced(line.id, line.sku, line.charge_type, currency, listed, net, cost)
+def _repriced(
+    line: Priced, currency: str, listed: Decimal, net: Decimal, cost: Decimal | None, shape: Shape | None
+) -> Priced:
+    plain = priced(line.id, line.sku, line.charge_type, currency, listed, net, cost)
+    return plain if shape is None else plain._replace(shape=shape)
 
 
 def moves_for(
@@ -180,10 +187,15 @@ def _towards(
     elif at == slot.CONTRACT_VALUE and op == "min":
         wanted = _in_quote_currency(limit, terms, policy, rate)
         yield from _caps_reaching(terms.lines, wanted * WHOLE, 0, None)
-        yield Move(VALUE, None, limit)
+        if all(line.shape is None or line.shape.scales for line in terms.lines):
+            yield Move(VALUE, None, limit)
     elif at == slot.MARGIN and op == "min" and limit < WHOLE:
         chosen = _chosen(terms, ids)
         yield from _raising_margin([chosen] if ids is None else [(line,) for line in chosen], limit, ids)
+    elif at == slot.DISCRETIONARY and op == "max" and 0 <= limit < WHOLE:
+        chosen = _chosen(terms, ids)
+        base = sum([line.list_minor if line.shape is None else line.shape.base.list_minor for line in chosen])
+        yield from _caps_reaching(chosen, base * (WHOLE - limit), 0, ids)
     elif at <= slot.USAGE_DISCOUNT and op == "max" and 0 <= limit < WHOLE:
         if at in _CHARGE_OF:
             ids = tuple(line.id for line in terms.lines if line.charge_type is _CHARGE_OF[at])

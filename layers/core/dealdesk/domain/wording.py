@@ -39,20 +39,30 @@ def _facts_of(breach: Breach, verdict: Verdict, terms: Terms) -> Facts:
 
 def fact_texts(deal: Facts, policy: Policy) -> tuple[tuple[str, str], ...]:
     """The figures that people see: discounts rounded up, the margin rounded down, as limits compare them."""
-    found = []
-    for fact in FACTS.values():
-        if not fact.line_only and (value := _shown(fact, deal)) is not None:
-            found.append((fact.name, plain(fact, value, policy.currency)))
-    return tuple(found)
+    currency = policy.currency
+    return tuple(
+        [
+            (fact.name, value if type(value) is str else plain(fact, value, currency))
+            for fact, at in _SHOWN
+            if (value := deal[at]) is not None
+        ]
+    )
+
+
+def _shown_at(fact: Fact) -> int:
+    return fact.slot + 1 if fact.name == "margin_pct" else fact.slot
+
+
+_SHOWN = tuple((fact, _shown_at(fact)) for fact in FACTS.values() if not fact.line_only)
 
 
 def _shown(fact: Fact, facts: Facts) -> int | str | bool | None:
-    return facts[fact.slot + 1] if fact.name == "margin_pct" else facts[fact.slot]
+    return facts[_shown_at(fact)]
 
 
 def _decisive(fact: Fact, op: str, facts: Facts) -> int | str | bool:
     """The rounding that the comparison read, so that no message says that 20.00% exceeds 20.00%."""
-    value = facts[fact.slot + 1] if fact.unit is Unit.PERCENT and op == "min" else facts[fact.slot]
+    value = facts[fact.slots[op == "min"]]
     assert value is not None, "a fact that nobody gave violates no rule"
     return value
 

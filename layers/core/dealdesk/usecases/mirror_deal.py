@@ -6,6 +6,7 @@ from dealdesk.domain.deal import Deal, Round
 from dealdesk.domain.disclosure import disclosed, what_a_rep_may_try
 from dealdesk.domain.events import StepAsked
 from dealdesk.domain.grants import unmet
+from dealdesk.domain.invoices import terms_of
 from dealdesk.domain.money import Money, format_money
 from dealdesk.domain.stages import InvoiceStatus, Stage
 from dealdesk.ports import Crm, Deals
@@ -81,7 +82,7 @@ def _approvals(deal: Deal) -> list[dict[str, object]]:
                 "label": "Approve the invoice",
                 "fingerprint": draft.digest,
                 "status": "Pending" if invoice.status is InvoiceStatus.DRAFT else invoice.status.value.title(),
-                "summary": f"Invoice {draft.number}: {total}, net {draft.terms_days}",
+                "summary": f"Invoice {draft.number}: {total}, {terms_of(draft)}",
             }
         )
     return records
