@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 
 from dealdesk.adapters import codec
 from dealdesk.domain.amendments import Amends, LineToday
+from dealdesk.domain.counterfactual import what_would_pass
 from dealdesk.domain.decision import Change
 from dealdesk.domain.fingerprint import fingerprint
 from dealdesk.domain.guardrails import evaluate
 from dealdesk.domain.money import EXACT, to_major
 from dealdesk.domain.policy import Policy, parse_policy
-from dealdesk.domain.pricing import Pricing, Segment, average_net, base_of
+from dealdesk.domain.pricing import Pricing, Segment, average_net
 from dealdesk.domain.quote import Billing, ChargeType, Line, Quote, Risk
-from dealdesk.domain.waterfall import GIVEN_BY_THE_REP, Discount, Layer, Tier, in_order
+from dealdesk.domain.waterfall import GIVEN_BY_THE_REP, Discount, Layer, Tier, in_order, taken_off
 from dealdesk.policies import load_template
 from tests.unit.domain.quotes import a_document, a_line, a_quote, a_rule
 from tests.unit.domain.ramps import DISCRETIONARY, made_of, off, ramped, stacked, tiered
@@ -165,13 +166,13 @@ def charged(line: Line, pricing: Pricing, wanted: Decimal) -> Line:
     if pricing.segments:
         after = segments_at(line, pricing, wanted)
     else:
-        base = base_of(pricing, line.list_unit_price, line.quantity, line.periods)
-        if base >= wanted:
-            earlier = [x for x in pricing.discounts if x.layer not in GIVEN_BY_THE_REP]
-            discounts = [*earlier, Discount(DISCRETIONARY, amount=base - wanted)]
-        else:
-            discounts = [Discount(Layer.CONTRACTED, amount=line.list_exact - wanted)]
-        after = replace(pricing, discounts=in_order(discounts), free_periods=0, off=Decimal(0))
+        free = 0 if wanted > line.net_exact else pricing.free_periods
+        earlier = tuple(x for x in pricing.discounts if x.layer not in GIVEN_BY_THE_REP)
+        paid = EXACT.multiply(line.list_unit_price, line.quantity * (line.periods - free))
+        if taken_off(paid, earlier) < wanted:
+            earlier = (Discount(Layer.CONTRACTED, amount=paid - wanted),)
+        own = Discount(DISCRETIONARY, amount=taken_off(paid, earlier) - wanted)
+        after = replace(pricing, discounts=in_order([*earlier, own]), free_periods=free, off=Decimal(0))
     net = average_net(after, line.list_unit_price, line.quantity, line.periods)
     return replace(line, pricing=after, net_unit_price=net)
 
@@ -284,3 +285,12 @@ def test_a_line_without_discounts_needs_no_pricing() -> None:
 
     assert a_quote(replace(plain, pricing=Pricing())) == a_quote(plain)
     assert made_of(Pricing(free_periods=1), unit="100", quantity="1", periods=2).net_minor("USD") == 100_00
+
+
+def test_what_no_lever_moves_is_said_as_the_policy_wants_it() -> None:
+    policy = parse_policy(a_document(a_rule(fact="exit_discount_pct", rows=[{"limit": "20.00"}])))
+
+    decision = evaluate(a_quote(ramped("0", "30"), term_months=24), policy, {})
+
+    assert decision.counterfactual.joint is None
+    assert what_would_pass(decision) == "Nothing is suggested; the policy wants exit discount <= 20.00%."

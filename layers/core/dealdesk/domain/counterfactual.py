@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dealdesk.domain.decision import Change, Counterfactual, Decision, FxRate, Joint, Lever, Outcome, between
-from dealdesk.domain.facts import FACTS, Unit, plain
+from dealdesk.domain.facts import COMMITTED_MONTHS, FACTS, RUN_RATE, Unit, plain
 from dealdesk.domain.judging import Breach, Verdict, judge
 from dealdesk.domain.measures import WHOLE, Terms, discount
 from dealdesk.domain.money import format_scaled
@@ -20,6 +20,8 @@ from dealdesk.domain.suggestions import BILLING, CAP, VALUE, Move, Moves, apply_
 MAX_TRIALS = 48
 SLIGHTLY_MORE = (1, 2, 3, 7, 19, 53)
 """How many changed quotes are judged at most: a bound on time, whatever the policy."""
+
+_NO_LEVER = frozenset(fact.name for fact in FACTS.values() if fact.slot in RUN_RATE or fact.slot == COMMITTED_MONTHS)
 
 _Rank = tuple[int, int]
 
@@ -43,6 +45,8 @@ def what_would_pass(decision: Decision) -> str:
         return f"Passes at {', or at '.join(_phrase(change, total) for change in alone)}."
     joint = decision.counterfactual.joint
     if joint is None:
+        if wanted := [f"{FACTS[v.fact].label} {v.passes_at}" for v in decision.violations if v.fact in _NO_LEVER]:
+            return f"Nothing is suggested; the policy wants {' and '.join(dict.fromkeys(wanted))}."
         return "No change of discount, payment terms, term, billing or volume would pass this policy."
     phrases = [_phrase(change, total) for change in joint.changes]
     listed = phrases[0] if len(phrases) == 1 else f"{', '.join(phrases[:-1])} and {phrases[-1]}"

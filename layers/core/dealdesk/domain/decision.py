@@ -89,6 +89,8 @@ class Change:
 
     Levers: `max_line_discount_pct` (no line of `lines` is discounted more than this; None means all lines),
     `payment_days`, `term_months`, `billing`, and `total_contract_value` (more volume at the same prices).
+    A cap counts a line as a whole, its free periods and its share of the quote's amount off included; the earliest
+    segments of a ramp give way first.
     `before` and `to` are texts in the lever's `unit`: "27.50" in %, "60" in days, "5000.00" in USD. Where limits are
     not disclosed exactly, `to` is the band that it lies in, like "20 to 25".
     """

@@ -18,7 +18,6 @@ from dealdesk.domain.decision import FxRate
 from dealdesk.domain.facts import SLOTS, Facts
 from dealdesk.domain.money import EXACT, minor_units, to_major, to_minor
 from dealdesk.domain.quote import ChargeType, Line, Quote
-from dealdesk.domain.terms import committed_months
 
 if TYPE_CHECKING:
     from dealdesk.domain.shapes import Shape
@@ -193,7 +192,8 @@ def deal_facts(terms: Terms, currency: str, rate: FxRate | None) -> Facts:
     _put(found, slot.MARGIN, margin(lines))
     found[slot.PAYMENT_DAYS] = terms.payment_days
     found[slot.TERM_MONTHS] = terms.term_months
-    found[slot.COMMITTED_MONTHS] = committed_months(terms.term_months, terms.opt_out_after_months)
+    months, opt_out = terms.term_months, terms.opt_out_after_months
+    found[slot.COMMITTED_MONTHS] = months if opt_out is None else min(months, opt_out)
     found[slot.CONTRACT_VALUE] = contract_value(terms, currency, rate)
     found[slot.BILLING] = terms.billing
     found[slot.RISK] = terms.risk

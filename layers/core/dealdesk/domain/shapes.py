@@ -34,6 +34,7 @@ class Shape(NamedTuple):
     stretches: tuple[Stretch, ...]
     added: Priced | None
     scales: bool
+    ramped: bool = False
 
 
 def shape_of(line: Line, whole: Priced, currency: str, amends: Amends | None) -> Shape | None:
@@ -54,6 +55,7 @@ def shape_of(line: Line, whole: Priced, currency: str, amends: Amends | None) ->
         stretches=_stretches(line, pricing, whole, currency),
         added=None if more is None else repriced(whole, currency, *more),
         scales=not (pricing.tiers or pricing.off or by_amount or amends),
+        ramped=bool(pricing.segments),
     )
 
 
@@ -66,10 +68,13 @@ def _stretches(line: Line, pricing: parts.Pricing, whole: Priced, currency: str)
 
 
 def raised(line: Priced, shape: Shape, currency: str, net: Decimal) -> Shape:
-    """The shape at a higher net price: what the rep gives shrinks, and the earliest stretches give way first."""
+    """The shape at a higher net price: what the rep gives shrinks, and the earliest segments of a ramp give way first.
+
+    Free periods become one price throughout.
+    """
     missing = EXACT.subtract(net, line.net_exact)
     after, rest = [], missing
-    for ends, stretch in shape.stretches:
+    for ends, stretch in shape.stretches if shape.ramped else ():
         room = max(EXACT.subtract(stretch.list_exact, stretch.net_exact), _ZERO)
         step = min(room, rest)
         rest = EXACT.subtract(rest, step)
@@ -79,7 +84,7 @@ def raised(line: Priced, shape: Shape, currency: str, net: Decimal) -> Shape:
     if more is not None:
         more = repriced(line, currency, more.list_exact, EXACT.add(more.net_exact, missing))
     base = repriced(line, currency, max(shape.base.list_exact, net), net)
-    return Shape(base, tuple(after), more, shape.scales)
+    return shape._replace(base=base, stretches=tuple(after), added=more)
 
 
 def multiplied(line: Priced, shape: Shape, currency: str, factor: Decimal) -> Shape:
