@@ -20,6 +20,7 @@ from dealdesk.domain.events import InvoiceDraft, InvoiceLine
 from dealdesk.domain.stages import Stage
 from dealdesk.errors import VendorRefused, VendorUnavailable
 from dealdesk.ports import LedgerInvoice
+from local.twins import sap_query
 from local.twins.server import Fault
 from tests.contract.ledgers.bench import Trouble, a_draft, a_line, a_memo
 from tests.contract.ledgers.sap import (
@@ -501,6 +502,21 @@ def test_a_date_survives_the_way_to_sap_and_back(day: date) -> None:
 def test_an_amount_that_is_none_is_no_answer(text: str) -> None:
     with pytest.raises(VendorUnavailable, match="TaxAmount"):
         amount({"TaxAmount": text}, "TaxAmount")
+
+
+def test_a_billing_document_without_its_tax_is_no_answer(bench: SapBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    post(bench)
+
+    def without_tax(*asked: Any) -> dict[str, Any]:
+        page = sap_query.answer_query(*asked)
+        for row in page["results"]:
+            row.pop("TaxAmount", None)
+        return page
+
+    monkeypatch.setattr("local.twins.sap.answer_query", without_tax)
+
+    with pytest.raises(VendorUnavailable, match=r"without all of .*TaxAmount"):
+        bench.ledger().look_up(a_draft())
 
 
 @pytest.mark.parametrize("row", [None, "text", {}, {"SalesOrder": "1"}])

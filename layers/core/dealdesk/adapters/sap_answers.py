@@ -14,8 +14,8 @@ from dealdesk.errors import VendorRefused, VendorUnavailable
 
 Row = dict[str, Any]
 
-# What the part of SAP that repeats answers says of itself: not set up, or, with all other numbers, that the request
-# has been done or is being done by another call.
+# What the part of SAP that repeats answers says of itself: that it is not set up, or with the other numbers, that the
+# request has been done or is being done by an earlier call.
 REPEATING = "/IWBEP/CM_COS/"
 NOT_REPEATING = "/IWBEP/CM_COS/001"
 # SAP has a message for every kind of lock; "blocked for billing" is none, a person has to lift that.
@@ -56,7 +56,7 @@ def translated(response: requests.Response) -> VendorUnavailable | VendorRefused
         )
     if LOCKED.search(said):
         return VendorUnavailable(f"SAP has the document locked: {said}"[:300])
-    if any(code.startswith(REPEATING) and code != NOT_REPEATING for code in codes):
+    if any(code.startswith(REPEATING) for code in codes):
         return VendorUnavailable(f"SAP has this request from an earlier call: {said}"[:300])
     hint = next((f"{hint}: " for pattern, hint in WHAT_TO_DO if pattern.search(said)), "")
     return VendorRefused(f"SAP refused: {hint}{' '.join(codes)} {said or f'status {status}'}"[:300])
