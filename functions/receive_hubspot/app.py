@@ -94,6 +94,8 @@ def _note_all(raw: Iterable[msgspec.Raw], secret: Secret, now: datetime) -> None
         except Exception as failure:
             failures.append(failure)
     failures.extend(_note_answers(decided, secret, now))
+    for failure in failures:
+        telemetry.warned("change not noted", source="hubspot", reason=type(failure).__name__, detail=str(failure)[:300])
     if failures:
         raise max(failures, key=lambda failure: not isinstance(failure, Malformed))
 
