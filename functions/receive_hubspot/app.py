@@ -94,8 +94,10 @@ def _note_all(raw: Iterable[msgspec.Raw], secret: Secret, now: datetime) -> None
         except Exception as failure:
             failures.append(failure)
     failures.extend(_note_answers(decided, secret, now))
+    for why in failures:
+        telemetry.warned("change not noted", source="hubspot", reason=type(why).__name__, detail=str(why)[:300])
     if failures:
-        raise max(failures, key=lambda failure: not isinstance(failure, Malformed))
+        raise max(failures, key=lambda why: not isinstance(why, Malformed))
 
 
 def _ours(change: Change, secret: Secret, now: datetime) -> Change | None:
