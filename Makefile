@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 STAGE ?= dev
+# The vendors that the demo goes through: standard, hubspot or sap (local/people.py).
+VIA ?= standard
 PLATFORM ?= aarch64-manylinux2014
 UV_VERSION := 0.13.9
 SAM_VERSION := 1.170.0
@@ -78,8 +80,8 @@ test: check ## check, and all other tests
 live: .venv/.lint
 	@$(BIN)/pytest tests/live -m live
 
-demo: .venv/.local ## the whole way of a deal, on this machine (KEEP=1 leaves it running)
-	@$(BIN)/python -m local demo
+demo: .venv/.local ## the whole way of a deal, on this machine (KEEP=1 leaves it running; VIA=hubspot or sap)
+	@$(BIN)/python -m local demo --path $(VIA)
 
 up: .venv/.local ## start the system and leave it running
 	@$(BIN)/python -m local up

@@ -12,6 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from local import show, stack
 from local.demo import Demo
+from local.people import PATHS
 from local.stack import Stack, StackFailed
 
 
@@ -38,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     up.set_defaults(run=_up)
     commands.add_parser("down", help="stop it").set_defaults(run=_down)
     demo = commands.add_parser("demo", help="watch three quotes go through the running system")
+    demo.add_argument("--path", choices=sorted(PATHS), default="standard", help="the vendors it goes through")
     demo.set_defaults(run=_demo)
     token = commands.add_parser("token", help="print a JWT that the API accepts")
     token.add_argument("--user", required=True)
@@ -89,12 +91,12 @@ def _started(console: Console, *, enforce_iam: bool = False) -> Stack:
     return started
 
 
-def _demo(_: argparse.Namespace) -> None:
+def _demo(given: argparse.Namespace) -> None:
     """On a system of its own: one that is up already may have seen these quotes."""
     stack.stop()
     console = Console(width=None if sys.stdout.isatty() else 140, emoji=False)
     try:
-        if not Demo(_started(console), console).run():
+        if not Demo(_started(console), console, PATHS[given.path]).run():
             raise StackFailed("the demo did not end as it should")
     finally:
         if not os.environ.get("KEEP"):

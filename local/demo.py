@@ -12,23 +12,26 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from local.people import NAMES, PATHS, People
+from local.people import Path as Vendors
 from local.stack import Stack, StackFailed, call
 
 EVENTS = Path(__file__).resolve().parents[1] / "events"
-PEOPLE = {
+STORIES = (
+    "low risk, 15%, net 30: passes by itself",
+    "low risk, 25%, net 40: needs finance and executive",
+    "medium risk, 27.5%: blocked",
+)
+WHO = {"finance": "Fiona (finance)", "executive": "Eric (executive)", "invoice": "Fiona (finance)"}
+PERSONS = {
     "person-sf-0057F000001repAQAQ": "Rita (rep)",
     "person-sf-0057F000001finAQAQ": "Fiona (finance)",
     "person-sf-0057F000001exeAQAQ": "Eric (executive)",
+    "person-hs-7001": "Rita (rep)",
+    "person-hs-7002": "Fiona (finance)",
+    "person-hs-7003": "Eric (executive)",
 }
-APPROVERS = {"finance": "0057F000001finAQAQ", "executive": "0057F000001exeAQAQ", "invoice": "0057F000001finAQAQ"}
-DEALS = {
-    "sf-0067F00000deal1QAA": "low risk, 15%, net 30: passes by itself",
-    "sf-0067F00000deal2QAA": "low risk, 25%, net 40: needs finance and executive",
-    "sf-0067F00000deal3QAA": "medium risk, 27.5%: blocked",
-}
-TO_BE_POSTED = tuple(DEALS)[:2]
-BLOCKED = tuple(DEALS)[2]
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 120
 POLL_SECONDS = 0.1
 QUIET = frozenset({"intent.attempted", "payment.requested", "document.requested", "invoice.posting_requested"})
 
@@ -39,14 +42,24 @@ class Demo:
 
     stack: Stack
     console: Console
+    path: Vendors = PATHS["standard"]
     begun: float = field(default_factory=time.monotonic)
     shown: dict[str, int] = field(default_factory=dict)
-    done: set[str] = field(default_factory=set)
+
+    @property
+    def people(self) -> People:
+        stack = self.stack
+        return People(
+            self.path,
+            state=lambda twin: dict(stack.twin(twin, "state")),
+            act=lambda twin, action, body: stack.twin(twin, f"act/{action}", "POST", body),
+        )
 
     def run(self) -> bool:
         """True if two deals were posted once and the third was stopped; every claim is checked at the vendors."""
-        self.console.rule("Rita submits three quotes in Salesforce")
-        for deal_id, what in DEALS.items():
+        self.console.rule(f"Rita submits three quotes in {NAMES[self.path.crm]}")
+        self.console.print(f"  {self.path}")
+        for deal_id, what in zip(self.path.deals, STORIES, strict=True):
             self.console.print(f"  [bold]{deal_id}[/]  {what}")
         self._submit()
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -62,6 +75,14 @@ class Demo:
     # -- what people do, each at their own vendor
 
     def _submit(self) -> None:
+        """On the usual path by the real message under events/, else as the CRM itself sends it."""
+        if self.path == PATHS["standard"]:
+            return self._send_message()
+        self.people.name_providers()
+        self.people.submit()
+        return self._say(NAMES[self.path.crm], "Rita presses Submit on three quotes")
+
+    def _send_message(self) -> None:
         """The real message, with the times of now."""
         secret = json.loads(
             self.stack.boto("secretsmanager").get_secret_value(SecretId=self.stack.secrets["salesforce"])[
@@ -80,83 +101,89 @@ class Demo:
 
     def _act(self) -> int:
         """Whoever is asked, acts; the number of acts."""
-        acts = 0
-        for approval in self.stack.twin("salesforce", "state").get("Deal_Desk_Approval__c", []):
-            key = approval["Approval_Key__c"]
-            if approval.get("Status__c") == "Pending" and key not in self.done:
-                approver = APPROVERS[approval["Step__c"]]
-                self._do(key, "salesforce", "decide", approval_key=key, decision="Approve", user_id=approver)
-                who = PEOPLE[f"person-sf-{approver}"]
-                self._say(approval["Deal_Id__c"], f"{who} presses Approve in Salesforce", approval["Label__c"])
-                acts += 1
-        return acts
-
-    def _do(self, once: str, twin: str, action: str, **body: Any) -> None:
-        self.done.add(once)
-        self.stack.twin(twin, f"act/{action}", "POST", body)
-
-    def _customer_acts(self, deal_id: str, event: dict[str, Any]) -> None:
-        data = event["data"]
-        if event["type"] == "document.sent":
-            self._do(event["id"], "docusign", "complete", envelope_id=data["envelope_id"])
-            self._say(deal_id, "the customer signs at DocuSign", data["envelope_id"])
-        elif event["type"] == "payment.link_created":
-            self._do(event["id"], "stripe", "pay", session_id=data["session_id"], method="card")
-            self._say(deal_id, "the customer pays at Stripe", data["session_id"])
+        people, crm = self.people, NAMES[self.path.crm]
+        approvals = people.pending_approvals()
+        for approval in approvals:
+            people.approve(approval)
+            self._say(approval["deal_id"], f"{WHO[approval['step']]} presses Approve in {crm}", approval["label"])
+        signed, paid = people.sign(), people.pay()
+        for contract in signed:
+            self._say(NAMES[self.path.signature], "the customer signs", contract)
+        for payment in paid:
+            self._say(NAMES[self.path.payment], "the customer pays", payment)
+        return len(approvals) + len(signed) + len(paid)
 
     # -- what is shown
 
     def _show_news(self) -> int:
         news = 0
-        for deal_id in DEALS:
+        for deal_id in self.path.deals:
             answer = self.stack.request("GET", f"/deals/{deal_id}/timeline", token=self._token())
             events = answer.json().get("events", []) if answer.status == 200 else []
             for event in events[self.shown.get(deal_id, 0) :]:
                 news += 1
                 if event["type"] not in QUIET:
-                    self._say(deal_id, event["type"], _gist(event))
-                self._customer_acts(deal_id, event)
+                    self._say(deal_id, event["type"], self._gist(event))
             self.shown[deal_id] = len(events)
         return news
 
-    def _say(self, deal_id: str, what: str, detail: str = "") -> None:
+    def _say(self, who: str, what: str, detail: str = "") -> None:
         colour = "red" if what == "guardrail.violated" else "green" if "." in what else "cyan"
-        line = f"[dim]{time.monotonic() - self.begun:6.2f} s[/]  {_short(deal_id):10}  [{colour}]{what}[/]"
+        line = f"[dim]{time.monotonic() - self.begun:6.2f} s[/]  {_short(who):12}  [{colour}]{what}[/]"
         self.console.print(f"{line}  [dim]{detail}[/]" if detail else line, highlight=False)
 
     def _show_end(self) -> None:
-        for deal_id, what in DEALS.items():
+        for deal_id, what in zip(self.path.deals, STORIES, strict=True):
             events = self.stack.request("GET", f"/deals/{deal_id}/timeline", token=self._token()).json()["events"]
             table = Table("#", "at", "event", "by", "cause", title=f"{deal_id}: {what}", title_justify="left")
             for event in events:
-                by = PEOPLE.get(event["actor"], event["actor"])
+                by = PERSONS.get(event["actor"], event["actor"])
                 table.add_row(str(event["sequence"]), event["occurred_at"][11:23], event["type"], by, event["cause"])
             self.console.print(table)
-        shown = self._mirrored(BLOCKED)
-        self.console.print(f"[bold]Salesforce shows Rita:[/] {shown['Reasons__c']}\n{shown['What_Would_Pass__c']}")
+        reasons, passes = self._told()
+        self.console.print(f"[bold]{NAMES[self.path.crm]} shows Rita:[/] {reasons}\n{passes}")
+
+    def _gist(self, event: dict[str, Any]) -> str:
+        """The one thing about an event that a reader wants to see."""
+        data = event["data"]
+        match event["type"]:
+            case "deal.evaluated":
+                return str(data["decision"]["outcome"])
+            case "guardrail.violated":
+                return "; ".join(data["messages"])
+            case "approval.requested":
+                asked = (" and ".join(step["label"] for step in stage["steps"]) for stage in data["stages"])
+                return ", then ".join(asked)
+            case "approval.granted":
+                return f"{data['step']} by {PERSONS.get(data['by'], data['by'])}"
+            case "payment.succeeded":
+                whole, cents = divmod(data["amount"]["amount_minor"], 100)
+                return f"{whole:,}.{cents:02d} {data['amount']['currency']}"
+            case "invoice.staged":
+                return f"draft {data['draft']['number']}"
+            case "invoice.posted":
+                return f"{data['number']} as {NAMES[self.path.ledger]} invoice {data['ledger_id']}"
+            case _:
+                return ""
 
     # -- what is true
 
     def _is_over(self) -> bool:
-        stages = [self._deal(deal_id).get("stage") for deal_id in TO_BE_POSTED]
-        told = self._mirrored(BLOCKED)
-        return stages == ["closed", "closed"] and bool(told.get("What_Would_Pass__c"))
+        *to_be_posted, _ = self.path.deals
+        stages = [self._deal(deal_id).get("stage") for deal_id in to_be_posted]
+        return stages == ["closed", "closed"] and bool(self._told()[1])
 
     def _verdict(self) -> bool:
         """Counts at the vendors themselves what was done for each deal."""
-        envelopes = self.stack.twin("docusign", "state")["envelopes"]
-        sessions = self.stack.twin("stripe", "state")["sessions"]
-        invoices = self.stack.twin("quickbooks", "state")["Invoice"]
         told = self.stack.twin("n8n", "state")
-        table = Table("deal", "envelopes", "payments", "posted invoices", title="At the vendors", title_justify="left")
-        good = True
-        for deal_id in DEALS:
-            counts = (
-                sum(_text_field(envelope, "deal_id") == deal_id for envelope in envelopes),
-                sum(s["client_reference_id"] == deal_id and s["payment_status"] == "paid" for s in sessions),
-                sum(deal_id in str(invoice.get("PrivateNote")).split() for invoice in invoices),
-            )
-            good &= counts == ((1, 1, 1) if deal_id in TO_BE_POSTED else (0, 0, 0))
+        names = (NAMES[vendor] for vendor in (self.path.signature, self.path.payment, self.path.ledger))
+        titles = [f"{what} ({name})" for what, name in zip(("contracts", "payments", "invoices"), names, strict=True)]
+        table = Table("deal", *titles, title="At the vendors", title_justify="left")
+        good, (*to_be_posted, _) = True, self.path.deals
+        for deal_id in self.path.deals:
+            numbers = [invoice["number"] for invoice in self._deal(deal_id)["invoices"]]
+            counts = self.people.effects(deal_id, numbers[-1] if numbers else "")
+            good &= counts == ((1, 1, 1) if deal_id in to_be_posted else (0, 0, 0))
             table.add_row(deal_id, *map(str, counts))
         self.console.print(table)
         self.console.print(f"n8n received {told['received']} events, {told['distinct']} of them distinct.")
@@ -168,7 +195,7 @@ class Demo:
 
     def _show_links(self) -> None:
         links = [("the API's documentation", f"{self.stack.api_url}/docs")]
-        for deal_id in TO_BE_POSTED:
+        for deal_id in self.path.deals[:2]:
             deal = self._deal(deal_id)
             links.append((f"invoice of {_short(deal_id)}", deal["invoices"][-1]["preview_url"]))
         for what, url in links:
@@ -180,41 +207,21 @@ class Demo:
         answer = self.stack.request("GET", f"/deals/{deal_id}", token=self._token())
         return dict(answer.json()) if answer.status == 200 else {}
 
-    def _mirrored(self, deal_id: str) -> dict[str, Any]:
-        records = self.stack.twin("salesforce", "state").get("Deal_Desk_Deal__c", [])
-        return next((record for record in records if record["Deal_Id__c"] == deal_id), {})
+    def _told(self) -> tuple[str, str]:
+        """Why the third deal is blocked and what would pass, as the CRM shows it to Rita."""
+        blocked, known = self.path.deals[2], self.stack.twin(self.path.crm, "state")
+        if self.path.crm == "hubspot":
+            shown = [one["properties"] for one in known.get("deals", [])]
+            names = ("deal_desk_deal_id", "deal_desk_reasons", "deal_desk_what_would_pass")
+        else:
+            shown = known.get("Deal_Desk_Deal__c", [])
+            names = ("Deal_Id__c", "Reasons__c", "What_Would_Pass__c")
+        told = [(one.get(names[1]) or "", one.get(names[2]) or "") for one in shown if one.get(names[0]) == blocked]
+        return told[0] if told else ("", "")
 
     def _token(self) -> str:
         return self.stack.token("person-demo", "auditor")
 
 
-def _gist(event: dict[str, Any]) -> str:
-    """The one thing about an event that a reader wants to see."""
-    data = event["data"]
-    match event["type"]:
-        case "deal.evaluated":
-            return str(data["decision"]["outcome"])
-        case "guardrail.violated":
-            return "; ".join(data["messages"])
-        case "approval.requested":
-            return ", then ".join(" and ".join(step["label"] for step in stage["steps"]) for stage in data["stages"])
-        case "approval.granted":
-            return f"{data['step']} by {PEOPLE.get(data['by'], data['by'])}"
-        case "payment.succeeded":
-            whole, cents = divmod(data["amount"]["amount_minor"], 100)
-            return f"{whole:,}.{cents:02d} {data['amount']['currency']}"
-        case "invoice.staged":
-            return f"draft {data['draft']['number']}"
-        case "invoice.posted":
-            return f"{data['number']} as QuickBooks invoice {data['ledger_id']}"
-        case _:
-            return ""
-
-
 def _short(deal_id: str) -> str:
     return deal_id[-8:-3] if deal_id.startswith("sf-") else deal_id
-
-
-def _text_field(envelope: dict[str, Any], name: str) -> str | None:
-    fields = (envelope.get("customFields") or {}).get("textCustomFields") or []
-    return next((field["value"] for field in fields if field["name"] == name), None)

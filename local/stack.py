@@ -33,9 +33,12 @@ TWIN_PARAMETERS = {
     "PaypalUrl": "paypal",
     "QuickbooksUrl": "quickbooks",
     "QuickbooksOauthUrl": "quickbooks",
+    "NetsuiteUrl": "netsuite",
+    "SapUrl": "sap",
     "N8nUrl": "n8n",
 }
 # Minutes of a vendor's day are seconds here.
+BOTH_CRMS = {"CrmSystems": "salesforce hubspot"}
 QUICK = {"RetryBaseSeconds": "1", "SilentAfterSeconds": "5", "ChaseSchedule": "rate(1 minute)"}
 
 Progress = Callable[[str], None]
@@ -229,6 +232,7 @@ def _parameters(api_url: str, twins: Mapping[str, str]) -> dict[str, str]:
         "SecretPrefix": aws.SECRET_PREFIX,
         "PublicUrl": api_url,
         **QUICK,
+        **BOTH_CRMS,
         **{parameter: twins[name] for parameter, name in TWIN_PARAMETERS.items()},
     }
 

@@ -1,22 +1,23 @@
-"""Has contracts signed by DocuSign: sends, withdraws, and asks about silent envelopes."""
+"""Has contracts signed by the deal's provider: sends, withdraws, and asks about silent envelopes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 import msgspec
 
-from dealdesk.adapters.docusign import DocusignSignatures
 from dealdesk.adapters.dynamo_approvers import DynamoApprovers
 from dealdesk.adapters.dynamo_deals import DynamoDeals
 from dealdesk.adapters.dynamo_people import DynamoPeople
 from dealdesk.adapters.dynamo_policies import DynamoPolicies
+from dealdesk.contracts.bus import BusEvent
 from dealdesk.edge import clock, secrets, settings, telemetry
 from dealdesk.edge.reactions import Message, Parked, QueueSettings, Silence, Sweep, react
-from dealdesk.errors import Malformed
-from dealdesk.ports import Cause
+from dealdesk.errors import Malformed, VendorRefused
+from dealdesk.ports import Cause, Signatures
+from dealdesk.usecases.read_envelope import read_envelope
 from dealdesk.usecases.request_signature import ask_about_signature, request_signature
 
 
@@ -26,14 +27,22 @@ class Settings:
     dealdesk_silent_after_seconds: int
     docusign_secret: str
     docusign_oauth_url: str
+    dropbox_sign_secret: str
+    dropbox_sign_url: str
 
 
-class Secret(msgspec.Struct, frozen=True):
+class DocusignSecret(msgspec.Struct, frozen=True):
     integration_key: str
     user_id: str
     account_id: str
     private_key: str
     template_id: str
+
+
+class DropboxSignSecret(msgspec.Struct, frozen=True):
+    api_key: str
+    template_id: str
+    test_mode: bool = False
 
 
 @cache
@@ -46,13 +55,19 @@ def deals() -> DynamoDeals:
     return DynamoDeals(config().dealdesk_table, config().dealdesk_silent_after_seconds)
 
 
-def signatures() -> DocusignSignatures:
-    """Made anew when the secret has been rotated."""
-    return connected(secrets.secret(config().docusign_secret, Secret))
+def signatures(provider: str) -> Signatures:
+    """Raises `VendorRefused` for a provider that is not set up."""
+    match provider:
+        case "docusign":
+            return secrets.connected(config().docusign_secret, DocusignSecret, _docusign)
+        case "dropbox_sign":
+            return secrets.connected(config().dropbox_sign_secret, DropboxSignSecret, _dropbox_sign)
+    raise VendorRefused(f"nobody signs at {provider!r}; the deal names docusign or dropbox_sign")
 
 
-@lru_cache(maxsize=1)
-def connected(secret: Secret) -> DocusignSignatures:
+def _docusign(secret: DocusignSecret) -> Signatures:
+    from dealdesk.adapters.docusign import DocusignSignatures  # its SDK is read only where a deal needs it
+
     return DocusignSignatures(
         config().docusign_oauth_url,
         integration_key=secret.integration_key,
@@ -63,6 +78,17 @@ def connected(secret: Secret) -> DocusignSignatures:
     )
 
 
+def _dropbox_sign(secret: DropboxSignSecret) -> Signatures:
+    from dealdesk.adapters.dropbox_sign import DropboxSignSignatures
+
+    return DropboxSignSignatures(
+        config().dropbox_sign_url,
+        api_key=secret.api_key,
+        template_id=secret.template_id,
+        test_mode=secret.test_mode,
+    )
+
+
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return react(event, settings.read(QueueSettings), "request_signature", request)
 
@@ -70,18 +96,33 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 def request(message: Message) -> None:
     if isinstance(message, Parked | Sweep):
         raise Malformed(f"request_signature takes no {message}")
-    people = DynamoPeople(config().dealdesk_table)
     table = config().dealdesk_table
     done = request_signature(
         deals(),
-        people,
-        signatures(),
+        DynamoPeople(table),
+        signatures,
         DynamoPolicies(table),
         DynamoApprovers(table),
         message.deal_id,
         clock.now,
     )
-    if isinstance(message, Silence) and not done:
+    if isinstance(message, BusEvent) and message.type == "document.reported":
+        _read(message)
+    elif isinstance(message, Silence) and not done:
         cause = Cause("chase", f"{message.deal_id}@{message.due_at}")
-        ask_about_signature(deals(), signatures(), message.deal_id, cause=cause, now=clock.now())
+        ask_about_signature(deals(), signatures, message.deal_id, cause=cause, now=clock.now())
     telemetry.said("signature requested", deal_id=message.deal_id, intents=done)
+
+
+def _read(message: BusEvent) -> None:
+    """A hint came; only Dropbox Sign sends hints, what DocuSign sends is proven."""
+    read_envelope(
+        deals(),
+        signatures("dropbox_sign"),
+        message.deal_id,
+        message.data["envelope_id"],
+        message.data["key"],
+        cause=Cause("bus", message.id),
+        vendor="dropbox_sign",
+        now=clock.now(),
+    )

@@ -25,6 +25,7 @@ from desk import (
     lies_inside,
     open_invoice,
     people,
+    provider_rules,
     version_seen,
     wait_for_link,
 )
@@ -78,7 +79,7 @@ def create_deal(body: rest.QuoteIn, key: Key = None) -> Response[rest.DealOut]:
     ask = Ask(app, body, key, WRITES)
     deal_id = ask.deal_id(body.crm)
     contact = contact_of(deal_id, body.contact)
-    quote = body.to_quote(contact.id if contact else None)
+    quote = body.to_quote(contact.id if contact else None, provider_rules())
     crm, directory = ask.crm_record(body.crm), approvers().directory()
     original = ask.who.sees(deals().load(body.copied_from)) if body.copied_from else None
 
@@ -167,7 +168,7 @@ def get_timeline(deal_id: str) -> rest.TimelineOut:
 def preview(body: rest.QuoteIn) -> rest.DecisionOut:
     who = caller(app).may(READS)
     now = clock.now()
-    quote = body.to_quote(None)
+    quote = body.to_quote(None, provider_rules())
     decision = evaluate(quote, *guardrails(now))
     telemetry.said("quote previewed", outcome=decision.outcome.value)
     passes = what_would_pass(decision) if who.sees_limits else what_a_rep_may_try(decision)

@@ -32,6 +32,7 @@ from dealdesk.domain.decision import FxRate
 from dealdesk.domain.disclosure import disclosed
 from dealdesk.domain.events import CrmRecord, Event, QuoteEvaluated
 from dealdesk.domain.policy import Policy
+from dealdesk.domain.provider_choice import ProviderRules, read_rules
 from dealdesk.domain.stages import PaymentStatus
 from dealdesk.edge import clock, secrets, settings, telemetry
 from dealdesk.errors import AlreadyHandled, Malformed, NotFound, PreconditionMissing
@@ -49,6 +50,7 @@ class Settings:
     links_secret: str
     public_url: str = ""
     link_wait_seconds: int = 4
+    provider_rules: str = ""
 
 
 class Secret(msgspec.Struct):
@@ -73,6 +75,11 @@ def index() -> DynamoDealIndex:
 @cache
 def people() -> DynamoPeople:
     return DynamoPeople(config().dealdesk_table)
+
+
+@cache
+def provider_rules() -> ProviderRules:
+    return read_rules(config().provider_rules)
 
 
 @cache

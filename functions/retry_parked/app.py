@@ -9,12 +9,16 @@ from typing import Any
 import msgspec
 
 from dealdesk.adapters.dynamo_deals import DynamoDeals
+from dealdesk.domain.events import PaymentReported
 from dealdesk.edge import clock, settings
 from dealdesk.edge.reactions import Message, Parked, QueueSettings, react
 from dealdesk.errors import Malformed
-from dealdesk.ports import Cause, EnvelopeState, PaymentState
+from dealdesk.ports import Cause, EnvelopeState, PaymentState, RefundState
 from dealdesk.usecases.note_answer import note_answer
+from dealdesk.usecases.note_envelope import note_envelope
+from dealdesk.usecases.note_payment import note_payment
 from dealdesk.usecases.record_payment import record_payment
+from dealdesk.usecases.record_refund import record_refund
 from dealdesk.usecases.record_signature import record_signature
 
 
@@ -41,13 +45,22 @@ def retry(message: Message) -> None:
     source, _, cause_id = content["cause"].partition(":")
     deal_id, cause = content["deal_id"], Cause(source, cause_id)
     match message.kind:
+        case "stripe" if "refund" in content:
+            refund = msgspec.convert(content["refund"], RefundState)
+            record_refund(deals(), deal_id, content["reference"], refund, cause=cause, vendor="stripe", now=now)
         case "stripe":
             paid = msgspec.convert(content["state"], PaymentState)
             record_payment(deals(), deal_id, paid, cause=cause, vendor="stripe", now=now)
         case "docusign":
             envelope = msgspec.convert(content["state"], EnvelopeState)
             record_signature(deals(), deal_id, envelope, cause=cause, vendor="docusign", now=now)
-        case "salesforce":
+        case "dropbox_sign":
+            said = [content[name] for name in ("envelope_id", "key", "said")]
+            note_envelope(deals(), deal_id, *said, cause=cause, vendor="dropbox_sign", now=now)
+        case "paypal":
+            report = msgspec.convert(content["report"], PaymentReported)
+            note_payment(deals(), deal_id, report, cause=cause, vendor="paypal", now=now)
+        case "salesforce" | "hubspot":
             note_answer(deals(), deal_id, content["approval_key"], content["record_id"], cause=cause, now=now)
         case other:
             raise Malformed(f"nothing is known about parked messages of kind {other}")

@@ -77,6 +77,7 @@ _OBJECTS = (
         "006",
         *_fields("string", "Name", "StageName", required=True),
         *_fields("string", "CurrencyIsoCode", "Risk_Tier__c", "Segment__c", "Region__c", "Billing_Frequency__c"),
+        *_fields("string", "Signature_Provider__c", "Payment_Provider__c", "Ledger__c"),
         *_fields("double", "Amount", "Payment_Terms_Days__c", "Term_Months__c"),
         *_fields("boolean", "New_Logo__c"),
         *_fields("date", "CloseDate", "Quote_Valid_Until__c"),

@@ -72,7 +72,8 @@ class SapTwin(Twin):
             self._import(seed)
 
     def state(self) -> Json:
-        return {name: list(rows) for name, rows in self.books.tables.items()}
+        shown: Json = json.loads(json.dumps(self.books.tables, default=str))
+        return shown
 
     def expire_sessions(self) -> None:
         """All cookies, their CSRF tokens and all bearer tokens end."""

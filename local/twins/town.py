@@ -91,12 +91,14 @@ def _paypal(known: Known, webhooks: str) -> Twin:
     )
 
 
-def _quickbooks(known: Known, _webhooks: str) -> Twin:
+def _quickbooks(known: Known, webhooks: str) -> Twin:
     twin = QuickBooksTwin(
         client_id=known["client_id"],
         client_secret=known["client_secret"],
         realm_id=known["realm_id"],
         refresh_token=known["refresh_token"],
+        verifier_token=known["verifier_tokens"][0],
+        webhook_url=f"{webhooks}/quickbooks",
     )
     twin.load(_records("quickbooks"))
     return twin

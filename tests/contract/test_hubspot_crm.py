@@ -19,6 +19,7 @@ from hubspot.crm.owners import exceptions as owners_errors
 from dealdesk.adapters.hubspot import HubspotCrm
 from dealdesk.adapters.hubspot_calls import Gone, translated
 from dealdesk.adapters.hubspot_quote import Record, read_terms
+from dealdesk.domain.provider_choice import NO_RULES
 from dealdesk.domain.quote import ChargeType, Line
 from dealdesk.errors import VendorRefused, VendorUnavailable
 from local.twins.hubspot import HubspotTwin
@@ -72,7 +73,7 @@ def a_line(**properties: str | None) -> Line:
     }
     line = {"hs_sku": "CORE-01", "quantity": "10", "price": "100"} | properties
     deal, company = Record("1", terms), Record("2", {"name": "Northwind"})
-    quote, _ = read_terms(deal, [Record("3", line)], company, None, [], "person-hs-1")
+    quote, _ = read_terms(deal, [Record("3", line)], company, None, [], "person-hs-1", NO_RULES)
     return quote.lines[0]
 
 

@@ -50,7 +50,7 @@ def provider() -> FakePayments:
 
 
 def work(deals: DynamoDeals, provider: FakePayments, **later: float) -> list[str]:
-    return reaction.request_payment(deals, provider, DEAL, lambda: NOW + timedelta(**later))
+    return reaction.request_payment(deals, lambda _: provider, DEAL, lambda: NOW + timedelta(**later))
 
 
 def refund(deals: DynamoDeals) -> Refund:
@@ -154,7 +154,7 @@ def test_a_refund_on_its_way_is_asked_about_when_it_is_silent(deals: DynamoDeals
     assert refund(deals).status is RefundStatus.SUBMITTED
 
     def ask(due: str) -> None:
-        reaction.ask_about_payment(deals, provider, DEAL, cause=Cause("chase", due), now=LATER)
+        reaction.ask_about_payment(deals, lambda _: provider, DEAL, cause=Cause("chase", due), now=LATER)
 
     ask("first")
     assert [record.type for record in deals.history(DEAL)][-1] == "vendor.asked"

@@ -42,13 +42,15 @@ def judged(desk: World, cause: str) -> Deal:
     people, policies = DynamoPeople(TABLE), DynamoPolicies(TABLE)
     port, crm = desk.port("receive_hubspot", "deals"), crm_of(desk)
     return evaluate_quote(
-        port, crm, people, policies, DynamoApprovers(TABLE), DEAL, cause=Cause("bus", cause), clock=desk.now
+        port, lambda _: crm, people, policies, DynamoApprovers(TABLE), DEAL, cause=Cause("bus", cause), clock=desk.now
     )
 
 
 def answered(desk: World, key: str, cause: str) -> Deal:
     port, crm = desk.port("receive_hubspot", "deals"), crm_of(desk)
-    return answer_approval(port, crm, DynamoApprovers(TABLE), DEAL, key, cause=Cause("bus", cause), now=desk.now())
+    return answer_approval(
+        port, lambda _: crm, DynamoApprovers(TABLE), DEAL, key, cause=Cause("bus", cause), now=desk.now()
+    )
 
 
 def shown(twin: HubspotTwin) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def test_a_quote_is_submitted_judged_shown_decided_and_approved_in_hubspot(desk:
     assert deliver_mail(desk) == 1
 
     deal = judged(desk, "1")
-    mirror_deal(port, crm_of(desk), DEAL)
+    mirror_deal(port, lambda _: crm_of(desk), DEAL)
 
     assert deal.stage is Stage.PENDING_APPROVAL
     assert deal.owner_id == f"person-hs-{REP}"
@@ -75,7 +77,7 @@ def test_a_quote_is_submitted_judged_shown_decided_and_approved_in_hubspot(desk:
         twin.act("decide", {"approval_key": key, "decision": "Approve", "user_id": user})
         assert deliver_mail(desk) == 1
         answered(desk, key, step)
-    mirror_deal(port, crm_of(desk), DEAL)
+    mirror_deal(port, lambda _: crm_of(desk), DEAL)
 
     deal = stored(desk, DEAL)
     assert deal.round is not None
@@ -94,7 +96,7 @@ def test_a_person_who_may_not_decide_picks_approve_and_approves_nothing(
     twin.act("submit", {"deal_id": RECORD})
     deliver_mail(desk)
     deal = judged(desk, f"judged-{user}")
-    mirror_deal(port, crm_of(desk), DEAL)
+    mirror_deal(port, lambda _: crm_of(desk), DEAL)
     assert deal.round is not None
     key = f"{DEAL}:{deal.round.number}:finance"
 

@@ -151,7 +151,7 @@ def test_a_withdrawn_contract_is_out_until_the_vendor_confirms_that_it_is_void(d
     deals.save(deal, signature.withdraw(deal, "the terms changed"), cause=cause, actor="test", now=desk.now())
 
     request_signature(
-        deals, SimpleNamespace(), vendor, DynamoPolicies(TABLE), DynamoApprovers(TABLE), deal_id, desk.now
+        deals, SimpleNamespace(), lambda _: vendor, DynamoPolicies(TABLE), DynamoApprovers(TABLE), deal_id, desk.now
     )
     asked = stored(desk, deal_id)
     vendor.finish_void(f"env-{deal_id}")

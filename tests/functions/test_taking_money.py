@@ -49,11 +49,11 @@ def told(deals: DynamoDeals, provider: FakePayments, message: str = "m-1", now: 
     report = PaymentReported(PAYMENT, SESSION, "CHECKOUT.ORDER.APPROVED")
     note_payment(deals, DEAL, report, cause=Cause("paypal", message), vendor="paypal", now=now)
     cause = Cause("bus", message)
-    return reaction.answer_report(deals, provider, DEAL, PAYMENT, SESSION, cause=cause, now=now)
+    return reaction.answer_report(deals, lambda _: provider, DEAL, PAYMENT, SESSION, cause=cause, now=now)
 
 
 def work(deals: DynamoDeals, provider: FakePayments, now: datetime = NOW) -> list[str]:
-    return reaction.request_payment(deals, provider, DEAL, lambda: now)
+    return reaction.request_payment(deals, lambda _: provider, DEAL, lambda: now)
 
 
 def payment(deals: DynamoDeals) -> Any:
@@ -116,7 +116,7 @@ def test_a_message_that_comes_again_is_not_asked_about_again(deals: DynamoDeals,
     told(deals, provider)
 
     with pytest.raises(AlreadyHandled):
-        reaction.answer_report(deals, provider, DEAL, PAYMENT, SESSION, cause=Cause("bus", "m-1"), now=NOW)
+        reaction.answer_report(deals, lambda _: provider, DEAL, PAYMENT, SESSION, cause=Cause("bus", "m-1"), now=NOW)
 
 
 def test_a_lost_answer_is_looked_up_and_the_money_is_not_taken_again(

@@ -33,6 +33,7 @@ from local.twins.town import build_town
 from tests.table import TABLE
 
 ROOT = Path(__file__).resolve().parents[2]
+EVENTS = ROOT / "events"
 API = "https://desk.test"
 MOST_RECEIVES = 12
 
@@ -155,6 +156,9 @@ class World:
             "PAYPAL_URL": urls["paypal"],
             "QUICKBOOKS_URL": urls["quickbooks"],
             "QUICKBOOKS_OAUTH_URL": urls["quickbooks"],
+            "NETSUITE_URL": urls["netsuite"],
+            "SAP_URL": urls["sap"],
+            "CRM_SYSTEMS": "salesforce hubspot",
             "N8N_URL": urls["n8n"],
         }
         for name, value in function["Properties"].get("Environment", {}).get("Variables", {}).items():
@@ -193,11 +197,11 @@ class World:
         with patch.dict(os.environ, self._environment_of(resource)):
             return self.function(folder).handler(event, SimpleNamespace(aws_request_id="test"))
 
-    def port(self, folder: str, name: str) -> Any:
+    def port(self, folder: str, name: str, *which: str) -> Any:
         """The adapter that this function would use, to be tampered with."""
         resource = self._resource_of(folder)
         with patch.dict(os.environ, self._environment_of(resource)):
-            return getattr(self.function(folder), name)()
+            return getattr(self.function(folder), name)(*which)
 
     def fail(self, twin: str, **fault: Any) -> None:
         self.twins[twin].faults.append(Fault(**fault))

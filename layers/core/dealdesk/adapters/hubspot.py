@@ -18,6 +18,7 @@ from dealdesk.adapters.hubspot_calls import Gone, asked_of
 from dealdesk.adapters.hubspot_history import DECIDED_ON, decision_of, last_editor_of
 from dealdesk.adapters.hubspot_quote import Record, read_terms
 from dealdesk.contracts.hubspot import DECISION, SUBMITTED, moment_of, person_id_of, record_id_of
+from dealdesk.domain.provider_choice import NO_RULES, ProviderRules
 from dealdesk.domain.quote import InvalidQuote
 from dealdesk.errors import VendorRefused, VendorUnavailable
 from dealdesk.ports import CrmAnswer, SubmittedQuote
@@ -32,13 +33,14 @@ APPROVAL = (KEY, "deal_id", "step", "label", "fingerprint", "status", "summary",
 class HubspotCrm:
     """The `Crm` port. `approval_type` is the id of the custom object for approvals, like 2-3465404."""
 
-    def __init__(self, url: str, *, access_token: str, approval_type: str) -> None:
+    def __init__(self, url: str, *, access_token: str, approval_type: str, rules: ProviderRules = NO_RULES) -> None:
         crm = hubspot.Client.create(access_token=access_token, host=url.rstrip("/"), retry=False).crm
         # Each property of the client makes a connection pool anew.
         self._basic, self._batch, self._search = crm.objects.basic_api, crm.objects.batch_api, crm.objects.search_api
         self._owners = crm.owners.owners_api
         self._links, self._link_batch = crm.associations.v4.basic_api, crm.associations.v4.batch_api
         self._approval_type = approval_type
+        self._rules = rules
 
     def read_quote(self, record_id: str) -> SubmittedQuote:
         """Raises `VendorRefused` when the deal is gone or is no valid quote, saying which property."""
@@ -55,7 +57,7 @@ class HubspotCrm:
             raise VendorRefused(f"deal {record_id} needs one primary company")
         try:
             signer = contact[0] if len(contact) == 1 else None
-            quote, person = read_terms(_record(deal), lines, company[0], signer, quotes, owner_id)
+            quote, person = read_terms(_record(deal), lines, company[0], signer, quotes, owner_id, self._rules)
         except (InvalidQuote, ValueError) as error:
             raise VendorRefused(f"deal {record_id} is no valid quote: {error}") from error
         editor = last_editor_of(deal.properties_with_history or {}, lines)

@@ -14,6 +14,7 @@ from decimal import Decimal, DecimalException
 
 from dealdesk.contracts.hubspot import contact_id_of
 from dealdesk.domain.money import EXACT, parse_decimal
+from dealdesk.domain.provider_choice import ProviderRules
 from dealdesk.domain.quote import Billing, ChargeType, Customer, Line, Quote, Risk
 from dealdesk.ports import Person
 
@@ -33,7 +34,15 @@ DEAL = (
     "deal_desk_billing",
     "deal_desk_term_months",
     "deal_desk_valid_until",
+    "deal_desk_signature_provider",
+    "deal_desk_payment_provider",
+    "deal_desk_ledger",
 )
+PROVIDERS = {
+    "signature": "deal_desk_signature_provider",
+    "payment": "deal_desk_payment_provider",
+    "ledger": "deal_desk_ledger",
+}
 LINE = (
     "name",
     "hs_sku",
@@ -84,10 +93,12 @@ def read_terms(
     contact: Record | None,
     quotes: Iterable[Record],
     owner_id: str,
+    rules: ProviderRules,
 ) -> tuple[Quote, Person | None]:
     """The quote and its signer. Raises `InvalidQuote`, `ValueError` or `KeyError` where a property is wrong."""
     terms, signer = deal.properties, _signer(contact)
-    currency = _given(terms, "deal_currency_code")
+    currency, region = _given(terms, "deal_currency_code"), terms.get("deal_desk_region") or None
+    asked = {role: terms.get(name) for role, name in PROVIDERS.items()}
     quote = Quote(
         name=_given(terms, "dealname"),
         owner_id=owner_id,
@@ -100,9 +111,10 @@ def read_terms(
         lines=tuple(_line(line, currency) for line in sorted(lines, key=_position)),
         contact_id=contact_id_of(contact.id) if contact else None,
         segment=terms.get("deal_desk_segment") or None,
-        region=terms.get("deal_desk_region") or None,
+        region=region,
         new_logo=_NEW_LOGO.get(terms.get("dealtype") or ""),
         valid_until=_valid_until(terms, quotes),
+        providers=rules.choose(asked, region=region, currency=currency),
     )
     return quote, signer
 

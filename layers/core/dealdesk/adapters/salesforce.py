@@ -28,6 +28,7 @@ from simple_salesforce.format import format_soql
 
 from dealdesk.contracts.salesforce_ids import long_id, person_id_of
 from dealdesk.domain.money import parse_decimal
+from dealdesk.domain.provider_choice import NO_RULES, ProviderRules
 from dealdesk.domain.quote import Billing, ChargeType, Customer, InvalidQuote, Line, Quote, Risk
 from dealdesk.errors import VendorRefused, VendorUnavailable
 from dealdesk.ports import CrmAnswer, Person, SubmittedQuote
@@ -41,8 +42,10 @@ _QUOTE = (
     "SELECT Id, Name, OwnerId, LastModifiedById, CurrencyIsoCode, AccountId, Account.Name, "
     "Account.BillingCountryCode, Risk_Tier__c, Segment__c, Region__c, New_Logo__c, Payment_Terms_Days__c, "
     "Billing_Frequency__c, Term_Months__c, Quote_Valid_Until__c, Submitted_At__c, Signer_Contact__c, "
+    "Signature_Provider__c, Payment_Provider__c, Ledger__c, "
     "Signer_Contact__r.Name, Signer_Contact__r.Email FROM Opportunity WHERE Id = {}"
 )
+_PROVIDERS = {"signature": "Signature_Provider__c", "payment": "Payment_Provider__c", "ledger": "Ledger__c"}
 _LINES = (
     "SELECT Id, ProductCode, Quantity, ListPrice, UnitPrice, Charge_Type__c, Periods__c, Unit_Cost__c "
     "FROM OpportunityLineItem WHERE OpportunityId = {} ORDER BY SortOrder"
@@ -78,11 +81,14 @@ class _Session(requests.Session):
 class SalesforceCrm:
     """The `Crm` port. Signs in at `url` by JWT bearer once, and again when the session has ended."""
 
-    def __init__(self, url: str, *, consumer_key: str, private_key: str, username: str) -> None:
+    def __init__(
+        self, url: str, *, consumer_key: str, private_key: str, username: str, rules: ProviderRules = NO_RULES
+    ) -> None:
         self._url = url
         self._consumer_key = consumer_key
         self._private_key = private_key
         self._username = username
+        self._rules = rules
         self._client: Salesforce | None = None
 
     def read_quote(self, record_id: str) -> SubmittedQuote:
@@ -92,7 +98,7 @@ class SalesforceCrm:
             raise VendorRefused(f"Salesforce has no Opportunity {record_id}")
         lines = self._ask(format_soql(_LINES, record_id))
         try:
-            return _submitted(records[0], lines)
+            return _submitted(records[0], lines, self._rules)
         except (InvalidQuote, ValueError, KeyError, TypeError) as error:
             raise VendorRefused(f"Opportunity {record_id} is no valid quote: {error}") from error
 
@@ -204,16 +210,18 @@ def _codes(error: Exception) -> set[str]:
     return {str(item["errorCode"]) for item in items if isinstance(item, dict) and "errorCode" in item}
 
 
-def _submitted(record: Mapping[str, Any], lines: list[dict[str, Any]]) -> SubmittedQuote:
+def _submitted(record: Mapping[str, Any], lines: list[dict[str, Any]], rules: ProviderRules) -> SubmittedQuote:
     signer = record.get("Signer_Contact__r") or {}
     contact_id = f"contact-sf-{long_id(record['Signer_Contact__c'])}" if record.get("Signer_Contact__c") else None
     valid_until = record.get("Quote_Valid_Until__c")
     account = record.get("Account") or {}
+    region, currency = record.get("Region__c"), record["CurrencyIsoCode"]
+    asked = {role: record.get(field) for role, field in _PROVIDERS.items()}
     submitted = Quote(
         name=record["Name"],
         owner_id=person_id_of(record["OwnerId"]),
         customer=Customer(long_id(record["AccountId"]), account["Name"], account.get("BillingCountryCode") or ""),
-        currency=record["CurrencyIsoCode"],
+        currency=currency,
         risk=Risk.parse(record.get("Risk_Tier__c")),
         payment_terms_days=int(record["Payment_Terms_Days__c"]),
         billing=Billing(record["Billing_Frequency__c"]),
@@ -221,9 +229,10 @@ def _submitted(record: Mapping[str, Any], lines: list[dict[str, Any]]) -> Submit
         lines=tuple(_line(line) for line in lines),
         contact_id=contact_id,
         segment=record.get("Segment__c"),
-        region=record.get("Region__c"),
+        region=region,
         new_logo=record.get("New_Logo__c"),
         valid_until=date.fromisoformat(valid_until) if valid_until else None,
+        providers=rules.choose(asked, region=region, currency=currency),
     )
     contact = Person(contact_id, signer["Name"], signer["Email"]) if contact_id and signer.get("Email") else None
     submitted_at = record.get("Submitted_At__c")

@@ -11,7 +11,8 @@ from dealdesk.contracts.fields import Id, Note, Number, Small, Strict, Text
 from dealdesk.contracts.line_rest import AmendsIn, LineIn
 from dealdesk.domain.events import Condition
 from dealdesk.domain.money import parse_decimal
-from dealdesk.domain.quote import Billing, Customer, InvalidQuote, Providers, Quote, Risk
+from dealdesk.domain.provider_choice import NO_RULES, ProviderRules
+from dealdesk.domain.quote import Billing, Customer, InvalidQuote, Quote, Risk
 from dealdesk.domain.terms import PaymentTerms, parse_terms
 from dealdesk.errors import Malformed
 
@@ -40,10 +41,16 @@ class ContactIn(Strict):
     email: Annotated[str, Field(max_length=254, pattern=rf"^{_PART}+@{_PART}+\.{_PART}+$")]
 
 
+Payer = Literal["stripe", "paypal"]
+Books = Literal["quickbooks", "netsuite", "sap"]
+
+
 class ProvidersIn(Strict):
-    signature: Literal["docusign"] = "docusign"
-    payment: Literal["stripe"] = "stripe"
-    ledger: Literal["quickbooks"] = "quickbooks"
+    """What is left out follows from the desk's rules for the deal's region and currency."""
+
+    signature: Literal["docusign", "dropbox_sign"] | None = None
+    payment: Payer | None = None
+    ledger: Books | None = None
 
 
 class QuoteIn(Strict):
@@ -73,7 +80,7 @@ class QuoteIn(Strict):
     copied_from: Annotated[Id | None, Field(description="The deal that this one is a copy of, for information")] = None
     lines: Annotated[list[LineIn], Field(min_length=1)]
 
-    def to_quote(self, contact_id: str | None) -> Quote:
+    def to_quote(self, contact_id: str | None, rules: ProviderRules = NO_RULES) -> Quote:
         """Raises `Malformed` with the pointer of what the domain does not take."""
         days, typed = _payment_terms(self.payment_terms_days, self.payment_terms)
         try:
@@ -92,7 +99,7 @@ class QuoteIn(Strict):
                 region=self.region,
                 new_logo=self.new_logo,
                 valid_until=self.valid_until,
-                providers=Providers(**self.providers.model_dump()),
+                providers=rules.choose(self.providers.model_dump(), region=self.region, currency=self.currency),
                 beneficiary_ids=self.beneficiary_ids,
                 payment_terms=typed,
                 opt_out_after_months=self.opt_out_after_months,
@@ -218,12 +225,12 @@ class ApprovalIn(Strict):
 
 class ProcessIn(Strict):
     deal_id: Id
-    provider: Literal["stripe"] | None = None
+    provider: Payer | None = None
 
 
 class StageIn(Strict):
     deal_id: Id
-    ledger: Literal["quickbooks"] | None = None
+    ledger: Books | None = None
 
 
 class RejectIn(Strict):

@@ -100,6 +100,7 @@ class Envelope:
     fingerprint: str
     reason: str = ""
     expires_at: datetime | None = None
+    provider: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -168,7 +169,10 @@ class Invoice:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Intent:
-    """An outside effect that the desk has promised itself; `key` is made from the fact, never from the attempt."""
+    """An outside effect that the desk has promised itself; `key` is made from the fact, never from the attempt.
+
+    `provider` is who signs; the provider of a payment or of an invoice stands there.
+    """
 
     key: str
     effect: Effect
@@ -177,6 +181,7 @@ class Intent:
     attempts: int = 0
     lease_until: datetime | None = None
     failed: str = ""
+    provider: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

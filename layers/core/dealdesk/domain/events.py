@@ -363,6 +363,7 @@ class EnvelopeVoidRequested:
     key: str
     envelope_id: str
     reason: str
+    provider: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

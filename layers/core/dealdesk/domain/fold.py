@@ -231,16 +231,18 @@ def _about_signature(
 ) -> Deal:
     match event:
         case e.EnvelopeRequested():
-            return _open_intent(deal, Intent(event.key, Effect.SEND_ENVELOPE, event.fingerprint, at))
+            asked = Intent(event.key, Effect.SEND_ENVELOPE, event.fingerprint, at, provider=event.provider)
+            return _open_intent(deal, asked)
         case e.EnvelopeSent():
             intent = deal.intent(event.key)
-            fingerprint = intent.subject if intent else ""
-            sent = Envelope(event.envelope_id, event.key, EnvelopeStatus.SENT, fingerprint)
+            fingerprint, provider = (intent.subject, intent.provider) if intent else ("", "")
+            sent = Envelope(event.envelope_id, event.key, EnvelopeStatus.SENT, fingerprint, provider=provider)
             return _close_intent(replace(deal, stage=Stage.OUT_FOR_SIGNATURE, envelope=sent), event.key)
         case e.EnvelopeReported():
             return deal
         case e.EnvelopeVoidRequested():
-            return _open_intent(deal, Intent(event.key, Effect.VOID_ENVELOPE, event.envelope_id, at))
+            unwanted = Intent(event.key, Effect.VOID_ENVELOPE, event.envelope_id, at, provider=event.provider)
+            return _open_intent(deal, unwanted)
         case e.EnvelopeCompleted():
             return _envelope_is(deal, event.envelope_id, EnvelopeStatus.COMPLETED, Stage.SIGNED)
         case e.EnvelopeDeclined():

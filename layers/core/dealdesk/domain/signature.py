@@ -26,21 +26,33 @@ def withdraw(deal: Deal, reason: str) -> list[e.Event]:
     """The intent to void the envelope that is out."""
     if deal.envelope is None or deal.envelope.status is not EnvelopeStatus.SENT:
         return []
-    return [e.EnvelopeVoidRequested(f"void:{deal.envelope.key}", deal.envelope.id, reason)]
+    out = deal.envelope
+    return [e.EnvelopeVoidRequested(f"void:{out.key}", out.id, reason, out.provider)]
 
 
-def sent(deal: Deal, key: str, envelope_id: str, now: datetime) -> list[e.Event]:
-    """The vendor says that the envelope of this intent is out. One that the deal no longer wants is withdrawn."""
+def sent(deal: Deal, key: str, envelope_id: str, now: datetime, provider: str = "") -> list[e.Event]:
+    """The vendor says that the envelope of this intent is out. One that the deal no longer wants is withdrawn.
+
+    `provider` is who says so; where nobody is named, it is who signs the present terms.
+    """
     if deal.envelope and deal.envelope.id == envelope_id:
         return []
     intent = deal.intent(key)
     if intent is None:
-        return [e.EnvelopeVoidRequested(f"void:{key}", envelope_id, "the terms changed while it was being sent")]
+        reason = "the terms changed while it was being sent"
+        return [e.EnvelopeVoidRequested(f"void:{key}", envelope_id, reason, provider)]
     return [e.EnvelopeSent(key, envelope_id)]
 
 
 def moved(
-    deal: Deal, key: str, envelope_id: str, status: EnvelopeStatus, reason: str, at: datetime, now: datetime
+    deal: Deal,
+    key: str,
+    envelope_id: str,
+    status: EnvelopeStatus,
+    reason: str,
+    at: datetime,
+    now: datetime,
+    provider: str = "",
 ) -> list[e.Event]:
     """What a report of the vendor changes. Late, repeated and contradicting reports change nothing.
 
@@ -54,8 +66,8 @@ def moved(
                 return _ended_late(envelope_id, status, reason, at)
             if not key.startswith(f"envelope:{deal.id}:"):
                 raise DealUnknown(f"deal {deal.id} did not ask for envelope {envelope_id}")
-            return sent(deal, key, envelope_id, now) if status is EnvelopeStatus.SENT else []
-        happened += sent(deal, key, envelope_id, now)
+            return sent(deal, key, envelope_id, now, provider) if status is EnvelopeStatus.SENT else []
+        happened += sent(deal, key, envelope_id, now, provider)
         deal = fold(deal, happened, now)
     if deal.envelope is None or deal.envelope.status is not EnvelopeStatus.SENT:
         return happened

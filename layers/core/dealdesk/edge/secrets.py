@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -10,9 +11,11 @@ import msgspec
 from dealdesk.edge import aws
 
 T = TypeVar("T")
+Made = TypeVar("Made")
 KEEP_SECONDS = 300
 
 _kept: dict[tuple[str, type[Any]], tuple[float, Any]] = {}
+_made: dict[tuple[str, type[Any]], tuple[Any, Any]] = {}
 
 
 class SecretUnusable(Exception):
@@ -36,6 +39,17 @@ def secret(name: str, shape: type[T]) -> T:
     return value
 
 
+def connected(name: str, shape: type[T], make: Callable[[T], Made]) -> Made:
+    """What `make` makes of the secret `name`, kept until the secret has been rotated. Raises `SecretUnusable`."""
+    value = secret(name, shape)
+    before = _made.get((name, shape))
+    if before is None or before[0] != value:
+        before = _made[(name, shape)] = (value, make(value))
+    made: Made = before[1]
+    return made
+
+
 def forget() -> None:
-    """Forgets all kept secrets."""
+    """Forgets all kept secrets, and what was made of them."""
     _kept.clear()
+    _made.clear()

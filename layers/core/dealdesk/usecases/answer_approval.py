@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from dealdesk.domain import invoices
@@ -14,13 +15,18 @@ from dealdesk.usecases.change import change
 
 INVOICE_STEP = "invoice"
 
+CrmOf = Callable[[str], Crm]
+"""The CRM of this name. Raises `VendorRefused` for one that is not set up."""
+
 
 def answer_approval(
-    deals: Deals, crm: Crm, approvers: Approvers, deal_id: str, approval_key: str, *, cause: Cause, now: datetime
+    deals: Deals, crms: CrmOf, approvers: Approvers, deal_id: str, approval_key: str, *, cause: Cause, now: datetime
 ) -> Deal:
     """Applies the answer as the CRM has it now. Raises what the decision refuses."""
-    deals.load(deal_id, cause)
-    answer = crm.read_answer(approval_key)
+    known = deals.load(deal_id, cause)
+    if known.crm is None:
+        return known
+    answer = crms(known.crm.system).read_answer(approval_key)
     if answer is None or answer.deal_id != deal_id:
         return deals.load(deal_id)
     directory = approvers.directory()

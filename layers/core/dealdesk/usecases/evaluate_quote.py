@@ -10,13 +10,14 @@ from dealdesk.domain.events import QuoteRefused, VendorAsked
 from dealdesk.domain.fold import CRM
 from dealdesk.domain.submission import judge
 from dealdesk.errors import Conflict, Malformed, VendorRefused, VersionMoved
-from dealdesk.ports import Approvers, Cause, Crm, Deals, People, Policies
+from dealdesk.ports import Approvers, Cause, Deals, People, Policies
+from dealdesk.usecases.answer_approval import CrmOf
 from dealdesk.usecases.change import change
 
 
 def evaluate_quote(
     deals: Deals,
-    crm: Crm,
+    crms: CrmOf,
     people: People,
     policies: Policies,
     approvers: Approvers,
@@ -31,7 +32,7 @@ def evaluate_quote(
         return known
     now = clock()
     try:
-        submitted = crm.read_quote(known.crm.record_id)
+        submitted = crms(known.crm.system).read_quote(known.crm.record_id)
     except VendorRefused as refusal:
         return _refuse(deals, deal_id, str(refusal), cause, now)
     if submitted.contact:

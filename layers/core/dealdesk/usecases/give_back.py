@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
-from dealdesk.domain import refunds
+from dealdesk.domain import payments, refunds
 from dealdesk.domain.deal import Deal, Intent, Refund
 from dealdesk.domain.events import EffectFailed, Event, VendorAsked
 from dealdesk.domain.stages import RefundStatus
@@ -13,23 +14,26 @@ from dealdesk.ports import Cause, Deals, Payments, RefundState
 from dealdesk.usecases.carry_out import Work
 from dealdesk.usecases.change import change
 
+PaymentsOf = Callable[[str], Payments]
+"""The provider of this name. Raises `VendorRefused` for one that is not set up."""
 
-def give_back(provider: Payments) -> Work[RefundState]:
+
+def give_back(providers: PaymentsOf) -> Work[RefundState]:
     """How a refund is done. Its gate stands behind the look-up: a refund that was made is found and not given up."""
     return Work(
         actor="system:request_payment",
         gate=lambda *_: None,
-        look_up=lambda deal, intent: provider.look_up_refund(intent.key, refunds.find(deal, intent.subject).reference),
-        call=lambda deal, intent, _: _call(provider, deal, refunds.find(deal, intent.subject)),
+        look_up=lambda deal, intent: _look_up(providers, deal, refunds.find(deal, intent.subject)),
+        call=lambda deal, intent, _: _call(providers, deal, refunds.find(deal, intent.subject)),
         record=lambda deal, intent, state, _: _told(deal, refunds.find(deal, intent.subject), state),
         refused=_refused,
     )
 
 
-def ask_about_refunds(deals: Deals, provider: Payments, known: Deal, *, cause: Cause, now: datetime) -> Deal:
+def ask_about_refunds(deals: Deals, providers: PaymentsOf, known: Deal, *, cause: Cause, now: datetime) -> Deal:
     """The vendor's word on refunds that it took and that have not arrived; `VendorAsked` when nothing moved."""
     waiting = [r for r in known.refunds if r.status is RefundStatus.SUBMITTED and r.requested_by]
-    states = [(refund, provider.look_up_refund(refund.key, refund.reference)) for refund in waiting]
+    states = [(refund, _look_up(providers, known, refund)) for refund in waiting]
     if not states:
         return known
 
@@ -40,12 +44,21 @@ def ask_about_refunds(deals: Deals, provider: Payments, known: Deal, *, cause: C
     return change(deals, known.id, decide, cause=cause, actor="system:chase_stalled", now=now)
 
 
-def _call(provider: Payments, deal: Deal, refund: Refund) -> RefundState:
+def _call(providers: PaymentsOf, deal: Deal, refund: Refund) -> RefundState:
     try:
         refunds.require_cover(deal, refund)
     except Conflict as uncovered:
         raise VendorRefused(str(uncovered)) from uncovered
-    return provider.refund(refund.key, refund.reference, refund.amount, deal.id)
+    return _of(providers, deal, refund).refund(refund.key, refund.reference, refund.amount, deal.id)
+
+
+def _look_up(providers: PaymentsOf, deal: Deal, refund: Refund) -> RefundState | None:
+    return _of(providers, deal, refund).look_up_refund(refund.key, refund.reference)
+
+
+def _of(providers: PaymentsOf, deal: Deal, refund: Refund) -> Payments:
+    """Money goes back the way that it came."""
+    return providers(payments.find(deal, refund.payment_id).provider)
 
 
 def _told(deal: Deal, refund: Refund, state: RefundState) -> list[Event]:

@@ -9,13 +9,13 @@ from dealdesk.domain.grants import unmet
 from dealdesk.domain.invoices import terms_of
 from dealdesk.domain.money import Money, format_money
 from dealdesk.domain.stages import InvoiceStatus, Stage
-from dealdesk.ports import Crm, Deals
-from dealdesk.usecases.answer_approval import INVOICE_STEP
+from dealdesk.ports import Deals
+from dealdesk.usecases.answer_approval import INVOICE_STEP, CrmOf
 
 TEXT_LIMIT = 30_000
 
 
-def mirror_deal(deals: Deals, crm: Crm, deal_id: str) -> int:
+def mirror_deal(deals: Deals, crms: CrmOf, deal_id: str) -> int:
     """Writes, then looks again: whoever writes last has seen the newest state, so late workers cannot leave
     old news behind. Returns the version that the CRM shows.
     """
@@ -23,7 +23,7 @@ def mirror_deal(deals: Deals, crm: Crm, deal_id: str) -> int:
         deal = deals.load(deal_id)
         if deal.crm is None:
             return deal.version
-        crm.mirror(deal.id, _fields(deal), _approvals(deal))
+        crms(deal.crm.system).mirror(deal.id, _fields(deal), _approvals(deal))
         if deals.load(deal_id).version == deal.version:
             return deal.version
 

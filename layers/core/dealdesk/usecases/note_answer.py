@@ -17,6 +17,6 @@ def note_answer(deals: Deals, deal_id: str, approval_key: str, record_id: str, *
         deal_id,
         lambda _: [ApprovalAnswered(approval_key, record_id)],
         cause=cause,
-        actor="vendor:salesforce",
+        actor=f"vendor:{cause.source}",
         now=now,
     )

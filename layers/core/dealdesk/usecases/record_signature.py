@@ -17,7 +17,7 @@ def record_signature(
         deals,
         deal_id,
         lambda deal: signature.moved(
-            deal, state.key, state.envelope_id, state.status, state.reason, state.changed_at, now
+            deal, state.key, state.envelope_id, state.status, state.reason, state.changed_at, now, vendor
         ),
         cause=cause,
         actor=f"vendor:{vendor}",

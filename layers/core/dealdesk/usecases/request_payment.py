@@ -15,30 +15,30 @@ from dealdesk.errors import VendorRefused
 from dealdesk.ports import Cause, Deals, PaymentLink, Payments, PaymentState
 from dealdesk.usecases.carry_out import Work, carry_out
 from dealdesk.usecases.change import change
-from dealdesk.usecases.give_back import ask_about_refunds, give_back
+from dealdesk.usecases.give_back import PaymentsOf, ask_about_refunds, give_back
 from dealdesk.usecases.record_payment import events_of
 
 ACTOR = "system:request_payment"
 
 
-def request_payment(deals: Deals, provider: Payments, deal_id: str, clock: Callable[[], datetime]) -> list[str]:
+def request_payment(deals: Deals, providers: PaymentsOf, deal_id: str, clock: Callable[[], datetime]) -> list[str]:
     """Carries out the deal's open intents to collect, take, withdraw and give back; returns their keys."""
     works = {
-        Effect.CREATE_PAYMENT: _create(provider),
-        Effect.CAPTURE_PAYMENT: _capture(provider),
-        Effect.CANCEL_PAYMENT: _cancel(provider),
-        Effect.REFUND_PAYMENT: give_back(provider),
+        Effect.CREATE_PAYMENT: _create(providers),
+        Effect.CAPTURE_PAYMENT: _capture(providers),
+        Effect.CANCEL_PAYMENT: _cancel(providers),
+        Effect.REFUND_PAYMENT: give_back(providers),
     }
     return carry_out(deals, deal_id, cast("dict[Effect, Work[object]]", works), clock)
 
 
-def ask_about_payment(deals: Deals, provider: Payments, deal_id: str, *, cause: Cause, now: datetime) -> Deal:
+def ask_about_payment(deals: Deals, providers: PaymentsOf, deal_id: str, *, cause: Cause, now: datetime) -> Deal:
     """The vendor's word on a payment that has been silent; `VendorAsked` when nothing moved."""
     known = deals.load(deal_id, cause)
     payment = known.payment
     if payment is None or payment.session_id is None or payment.status is not PaymentStatus.PENDING:
-        return ask_about_refunds(deals, provider, known, cause=cause, now=now)
-    state = provider.state(payment.session_id)
+        return ask_about_refunds(deals, providers, known, cause=cause, now=now)
+    state = providers(payment.provider).state(payment.session_id)
     return change(
         deals,
         deal_id,
@@ -50,7 +50,7 @@ def ask_about_payment(deals: Deals, provider: Payments, deal_id: str, *, cause: 
 
 
 def answer_report(
-    deals: Deals, provider: Payments, deal_id: str, payment_id: str, session_id: str, *, cause: Cause, now: datetime
+    deals: Deals, providers: PaymentsOf, deal_id: str, payment_id: str, session_id: str, *, cause: Cause, now: datetime
 ) -> Deal:
     """The vendor's word on a session that its message only hinted at; nothing is recorded when nothing moved.
 
@@ -61,7 +61,7 @@ def answer_report(
     asked = session_id or payment.session_id
     if asked is None:
         return known
-    state = provider.state(asked)
+    state = providers(payment.provider).state(asked)
     if state.payment_id not in ("", payment_id):
         raise VendorRefused(f"session {asked} pays {state.payment_id}, not {payment_id}")
     return change(
@@ -74,12 +74,12 @@ def answer_report(
     )
 
 
-def _create(provider: Payments) -> Work[PaymentLink]:
+def _create(providers: PaymentsOf) -> Work[PaymentLink]:
     return Work(
         actor=ACTOR,
         gate=lambda deal, _, now: gate(deal, "payment", now, signed=True),
-        look_up=lambda _, intent: provider.look_up(intent.key, intent.subject, intent.opened_at),
-        call=lambda deal, intent, now: provider.create_link(
+        look_up=lambda deal, intent: _of(providers, deal, intent).look_up(intent.key, intent.subject, intent.opened_at),
+        call=lambda deal, intent, now: _of(providers, deal, intent).create_link(
             intent.key, intent.subject, deal, payments.find(deal, intent.subject).amount, now
         ),
         record=lambda deal, intent, link, _: payments.link_created(
@@ -89,12 +89,12 @@ def _create(provider: Payments) -> Work[PaymentLink]:
     )
 
 
-def _capture(provider: Payments) -> Work[PaymentState]:
+def _capture(providers: PaymentsOf) -> Work[PaymentState]:
     return Work(
         actor=ACTOR,
         gate=lambda deal, _, now: gate(deal, "payment", now, signed=True),
-        look_up=lambda deal, intent: _unless_untaken(provider.state(_session_of(deal, intent))),
-        call=lambda deal, intent, _: provider.capture(_session_of(deal, intent), intent.key),
+        look_up=lambda deal, intent: _unless_untaken(_of(providers, deal, intent).state(_session_of(deal, intent))),
+        call=lambda deal, intent, _: _of(providers, deal, intent).capture(_session_of(deal, intent), intent.key),
         record=lambda deal, intent, state, now: (
             payments.processing(deal, intent.key) if state.outcome == "processing" else events_of(deal, state, now)
         ),
@@ -102,14 +102,18 @@ def _capture(provider: Payments) -> Work[PaymentState]:
     )
 
 
-def _cancel(provider: Payments) -> Work[PaymentState]:
+def _cancel(providers: PaymentsOf) -> Work[PaymentState]:
     return Work(
         actor=ACTOR,
         gate=lambda *_: None,
         look_up=lambda *_: None,
-        call=lambda deal, intent, _: provider.cancel(_session_of(deal, intent), intent.key),
+        call=lambda deal, intent, _: _of(providers, deal, intent).cancel(_session_of(deal, intent), intent.key),
         record=lambda deal, _, state, now: events_of(deal, state, now),
     )
+
+
+def _of(providers: PaymentsOf, deal: Deal, intent: Intent) -> Payments:
+    return providers(payments.find(deal, intent.subject).provider)
 
 
 def _unless_untaken(state: PaymentState) -> PaymentState | None:

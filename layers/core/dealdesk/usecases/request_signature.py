@@ -8,7 +8,7 @@ from typing import cast
 
 from dealdesk.domain import signature
 from dealdesk.domain.certificate import gate, has_expired
-from dealdesk.domain.deal import Deal, Intent
+from dealdesk.domain.deal import Deal, Envelope, Intent
 from dealdesk.domain.events import ApprovalExpired, EnvelopeVoided, Event, VendorAsked
 from dealdesk.domain.stages import Effect, EnvelopeStatus, Stage
 from dealdesk.errors import VendorRefused
@@ -19,11 +19,14 @@ from dealdesk.usecases.follow_policy import follow_policy
 
 ACTOR = "system:request_signature"
 
+SignaturesOf = Callable[[str], Signatures]
+"""The provider of this name. Raises `VendorRefused` for one that is not set up."""
+
 
 def request_signature(
     deals: Deals,
     people: People,
-    signatures: Signatures,
+    signatures: SignaturesOf,
     policies: Policies,
     approvers: Approvers,
     deal_id: str,
@@ -43,27 +46,29 @@ def request_signature(
     send: Work[str] = Work(
         actor=ACTOR,
         gate=lambda deal, _, now: gate(deal, "signature", now, signed=False),
-        look_up=lambda _, intent: _id_of(signatures.look_up(intent.key, intent.opened_at)),
-        call=lambda deal, intent, _: signatures.send(intent.key, deal, _signer(people, deal)),
-        record=lambda deal, intent, envelope_id, now: signature.sent(deal, intent.key, envelope_id, now),
+        look_up=lambda deal, intent: _id_of(signatures(_provider(deal, intent)).look_up(intent.key, intent.opened_at)),
+        call=lambda deal, intent, _: signatures(_provider(deal, intent)).send(intent.key, deal, _signer(people, deal)),
+        record=lambda deal, intent, envelope_id, now: signature.sent(
+            deal, intent.key, envelope_id, now, intent.provider
+        ),
     )
     void: Work[EnvelopeState] = Work(
         actor=ACTOR,
         gate=lambda *_: None,
         look_up=lambda *_: None,
-        call=lambda _, intent, __: _void(signatures, intent),
+        call=lambda deal, intent, _: _void(signatures(_provider(deal, intent)), intent),
         record=_record_void,
     )
     works = {Effect.SEND_ENVELOPE: send, Effect.VOID_ENVELOPE: void}
     return carry_out(deals, deal_id, cast("dict[Effect, Work[object]]", works), clock)
 
 
-def ask_about_signature(deals: Deals, signatures: Signatures, deal_id: str, *, cause: Cause, now: datetime) -> Deal:
+def ask_about_signature(deals: Deals, signatures: SignaturesOf, deal_id: str, *, cause: Cause, now: datetime) -> Deal:
     """The vendor's word on an envelope that has been silent; `VendorAsked` when nothing moved."""
     known = deals.load(deal_id, cause)
     if known.envelope is None or known.stage is not Stage.OUT_FOR_SIGNATURE:
         return known
-    state = signatures.status(known.envelope.id)
+    state = signatures(_provider(known, known.envelope)).status(known.envelope.id)
 
     def decide(deal: Deal) -> Sequence[Event]:
         moved = signature.moved(deal, state.key, state.envelope_id, state.status, state.reason, state.changed_at, now)
@@ -72,20 +77,27 @@ def ask_about_signature(deals: Deals, signatures: Signatures, deal_id: str, *, c
     return change(deals, deal_id, decide, cause=cause, actor="system:chase_stalled", now=now)
 
 
-def _expire(deals: Deals, signatures: Signatures, deal: Deal, now: datetime) -> None:
+def _expire(deals: Deals, signatures: SignaturesOf, deal: Deal, now: datetime) -> None:
     """An attempt whose answer was lost may have sent the contract in time: then it is out, and nothing expires."""
     intent = next((i for i in deal.intents if i.effect is Effect.SEND_ENVELOPE), None)
-    out = signatures.look_up(intent.key, intent.opened_at) if intent and intent.attempts else None
+    tried = intent is not None and intent.attempts
+    out = signatures(_provider(deal, intent)).look_up(intent.key, intent.opened_at) if intent and tried else None
     assert deal.certificate is not None
     ended = deal.certificate.expires_at
 
     def decide(deal: Deal) -> Sequence[Event]:
         if intent and out:
-            return signature.sent(deal, intent.key, out.envelope_id, now)
+            return signature.sent(deal, intent.key, out.envelope_id, now, intent.provider)
         return [ApprovalExpired(ended)] if has_expired(deal, now) else []
 
     cause = Cause("expiry", f"{deal.id}:{deal.certificate.fingerprint[:16]}@{ended.isoformat()}")
     change(deals, deal.id, decide, cause=cause, actor=ACTOR, now=now)
+
+
+def _provider(deal: Deal, about: Intent | Envelope) -> str:
+    """Who signs this one; what was asked before providers were recorded went where the quote says."""
+    assert deal.quote is not None
+    return about.provider or deal.quote.providers.signature
 
 
 def _signer(people: People, deal: Deal) -> Person:
