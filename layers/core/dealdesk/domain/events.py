@@ -630,11 +630,15 @@ class IntentAttempted:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class IntentInterrupted:
-    """The vendor did not answer clearly; the lease is given back and the next attempt looks up first."""
+    """The vendor did not answer clearly; the lease ends at `retry_at`, or at once, and the next attempt looks up first.
+
+    A vendor that shows what it has made only after a while must not be looked up before.
+    """
 
     TYPE: ClassVar[str] = "intent.interrupted"
     key: str
     reason: str
+    retry_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

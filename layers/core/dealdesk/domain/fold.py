@@ -109,7 +109,7 @@ def apply(deal: Deal, event: e.Event, at: datetime) -> Deal:
         case e.IntentAttempted():
             return _change_intent(deal, event.key, attempts=event.attempt, lease_until=event.lease_until)
         case e.IntentInterrupted():
-            return _change_intent(deal, event.key, lease_until=None)
+            return _change_intent(deal, event.key, lease_until=event.retry_at)
         case e.EffectFailed():
             return _change_intent(deal, event.key, failed=event.reason, lease_until=None)
         case e.InvoiceReported():

@@ -59,8 +59,9 @@ def _carry_out_one(deals: Deals, deal_id: str, key: str, work: Work[object], clo
         if answer is None:
             answer = work.call(deal, intent, clock())
     except VendorUnavailable as doubt:
-        happened = [IntentInterrupted(key, str(doubt))]
-        _record(deals, deal_id, f"{key}:{intent.attempts}:interrupted", lambda _: happened, work.actor, clock())
+        now, wait = clock(), doubt.retry_after_seconds
+        happened = [IntentInterrupted(key, str(doubt), now + timedelta(seconds=wait) if wait else None)]
+        _record(deals, deal_id, f"{key}:{intent.attempts}:interrupted", lambda _: happened, work.actor, now)
         raise
     except VendorRefused as refusal:
         reason = str(refusal)
