@@ -28,19 +28,3 @@ def submit(world: World) -> Mail:
 
 def everybody_acts(world: World) -> int:
     return people_of(world).everybody_acts()
-
-
-def answer_approvals(world: World) -> int:
-    people = people_of(world)
-    pending = people.pending_approvals()
-    for approval in pending:
-        people.approve(approval)
-    return len(pending)
-
-
-def sign(world: World) -> int:
-    return len(people_of(world).sign())
-
-
-def pay(world: World) -> int:
-    return len(people_of(world).pay())
