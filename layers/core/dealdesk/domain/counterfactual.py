@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from dealdesk.domain.decision import Change, Counterfactual, Decision, FxRate, Joint, Lever, Outcome
 from dealdesk.domain.facts import FACTS, Unit, plain
-from dealdesk.domain.judging import Breach, Verdict, judge
-from dealdesk.domain.measures import WHOLE, Terms, discount
+from dealdesk.domain.judging import Breach, Judged, Verdict, judge, judged
+from dealdesk.domain.measures import WHOLE, discount
 from dealdesk.domain.money import format_scaled
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.rules import LimitTable, Unknown
@@ -24,12 +24,13 @@ SLIGHTLY_MORE = (1, 2, 3, 7, 19, 53)
 _Rank = tuple[int, int]
 
 
-def find_counterfactual(terms: Terms, verdict: Verdict, policy: Policy, rate: FxRate | None) -> Counterfactual:
+def find_counterfactual(standing: Judged, policy: Policy, rate: FxRate | None) -> Counterfactual:
     """The levers that help alone, and the fewest of them that together reach the best outcome in reach."""
+    verdict = standing.verdict
     missing = any(isinstance(breach.rule.test, Unknown) for breach in verdict.breaches)
     if missing or verdict.outcome is Outcome.AUTO_APPROVE:
         return Counterfactual()
-    search = _Search(terms, verdict, policy, rate)
+    search = _Search(standing, policy, rate)
     return Counterfactual(search.levers(), search.joint())
 
 
@@ -54,16 +55,16 @@ def what_would_pass(decision: Decision) -> str:
 class _Search:
     """One search: the quote as it stands, and a purse of trials."""
 
-    def __init__(self, terms: Terms, verdict: Verdict, policy: Policy, rate: FxRate | None) -> None:
-        self._terms = terms
-        self._before = verdict
+    def __init__(self, standing: Judged, policy: Policy, rate: FxRate | None) -> None:
+        self._standing = standing
+        self._terms, self._before = standing.terms, standing.verdict
         self._policy = policy
         self._rate = rate
         self._may_grow = any(
             isinstance(test := breach.rule.test, LimitTable) and (test.fact.name, test.op) == (VALUE, "min")
-            for breach in verdict.breaches
+            for breach in self._before.breaches
         )
-        self._seen: dict[Moves, tuple[Terms, Verdict]] = {(): (terms, verdict)}
+        self._seen: dict[Moves, Judged] = {(): standing}
 
     def levers(self) -> tuple[Lever, ...]:
         """Single changes that better the outcome; of those that reach the same, the smallest."""
@@ -85,7 +86,7 @@ class _Search:
             if further is None:
                 break
             moves = further
-        best = self._seen[moves][1]
+        best = self._seen[moves].verdict
         if not _better(best, self._before) or not self._is_steady(moves, best):
             return None
         for move in moves:
@@ -97,7 +98,7 @@ class _Search:
         return Joint(tuple(self._change(move) for move in moves), best.outcome, ordered)
 
     def _clear_one_more(self, moves: Moves) -> Moves | None:
-        terms, verdict = self._seen[moves]
+        terms, verdict, _ = self._seen[moves]
         for breaches in _grouped(verdict.breaches):
             for move in self._steadiest_first(moves_for(breaches[0], breaches, terms, self._policy, self._rate)):
                 trial = merged(moves, self._steadied(move))
@@ -135,8 +136,8 @@ class _Search:
             if len(self._seen) > MAX_TRIALS:
                 return None
             terms = apply_moves(self._terms, moves, self._policy.currency, self._rate)
-            self._seen[moves] = (terms, judge(terms, self._policy, self._rate))
-        return self._seen[moves][1]
+            self._seen[moves] = judged(terms, self._policy, self._rate, self._standing)
+        return self._seen[moves].verdict
 
     def _makes_needless(self, other: tuple[Move, Verdict], pair: tuple[Move, Verdict]) -> bool:
         """Whether the other reaches as much on the same lever with a smaller change."""

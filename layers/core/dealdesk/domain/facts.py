@@ -49,6 +49,11 @@ class Fact(NamedTuple):
     values: tuple[str, ...] = ()
     line_only: bool = False
 
+    @property
+    def slots(self) -> tuple[int, int]:
+        """Where `>`, `<=` and ceilings read it, and where `<`, `>=` and floors do."""
+        return self.slot, self.slot + 1 if self.unit is Unit.PERCENT else self.slot
+
 
 DISCOUNT, RECURRING_DISCOUNT, ONE_TIME_DISCOUNT, USAGE_DISCOUNT, MARGIN = 0, 2, 4, 6, 8
 PAYMENT_DAYS, TERM_MONTHS, CONTRACT_VALUE, BILLING, RISK, SEGMENT, REGION = 10, 11, 12, 13, 14, 15, 16

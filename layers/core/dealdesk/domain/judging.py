@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
+from dealdesk.domain.compiled import Hit
 from dealdesk.domain.decision import FxRate, Outcome
-from dealdesk.domain.facts import Facts
-from dealdesk.domain.measures import Terms, deal_facts, line_facts
+from dealdesk.domain.facts import TERM_MONTHS, Facts
+from dealdesk.domain.measures import LINE_SLOTS, Terms, deal_facts, line_facts
 from dealdesk.domain.policy import Policy
-from dealdesk.domain.programme import PASSES
 from dealdesk.domain.rules import LIST_PRICE_MISSING, RATE_MISSING, Rule
 
 
@@ -31,6 +32,14 @@ class Verdict(NamedTuple):
     steps: frozenset[str]
 
 
+class Judged(NamedTuple):
+    """Terms with their verdict, and what each line violated: what it takes to judge slightly other terms quickly."""
+
+    terms: Terms
+    verdict: Verdict
+    hits: tuple[list[Hit], ...]
+
+
 def rate_for(terms: Terms, policy: Policy, fx: Mapping[str, FxRate]) -> FxRate | None:
     """The rate from the quote's currency to the policy's; None when none is needed or none is there."""
     if terms.currency == policy.currency:
@@ -41,30 +50,59 @@ def rate_for(terms: Terms, policy: Policy, fx: Mapping[str, FxRate]) -> FxRate |
 
 def judge(terms: Terms, policy: Policy, rate: FxRate | None) -> Verdict:
     """Every rule is asked and every reason kept; requirements add up, and one blocking rule blocks."""
+    return judged(terms, policy, rate).verdict
+
+
+def judged(terms: Terms, policy: Policy, rate: FxRate | None, like: Judged | None = None) -> Judged:
+    """The terms with their verdict; lines that are as they were in `like` are not asked again."""
     deal = deal_facts(terms, policy.currency, rate)
-    breaches = _missing(terms, policy, rate)
-    for rule, check in policy.deal_checks:
-        row = check(deal)
-        if row != PASSES:
-            breaches.append(Breach(rule, row, None))
     lines: tuple[Facts, ...] = ()
+    hits: tuple[list[Hit], ...] = ()
     if policy.line_checks:
-        lines = tuple([line_facts(deal, line) for line in terms.lines])
-        for rule, check in policy.line_checks:
-            for index, facts in enumerate(lines):
-                row = check(facts)
-                if row != PASSES:
-                    breaches.append(Breach(rule, row, index))
-    return _verdict(deal, lines, breaches)
+        if like is None or _moves_lines(deal, like.verdict.deal, policy):
+            lines = tuple([line_facts(deal, line) for line in terms.lines])
+            hits = tuple(map(policy.programme.line, lines))
+        else:
+            lines, hits = _only_changed(terms, deal, policy, like)
+    breaches = [*_missing(terms, policy, rate), *violated(deal, hits, policy)]
+    return Judged(terms, _verdict(deal, lines, breaches), hits)
+
+
+def violated(deal: Facts, hits: Sequence[list[Hit]], policy: Policy) -> list[Breach]:
+    """The rules that the deal violates, and those that its lines were found to, in the policy's order."""
+    found = [Breach(rule, row, None) for _, rule, row in policy.programme.deal(deal)]
+    if any(hits):
+        on_lines = [(place, index, rule, row) for index, line in enumerate(hits) for place, rule, row in line]
+        found += [Breach(rule, row, index) for _, index, rule, row in sorted(on_lines, key=_by_place)]
+    return found
+
+
+_by_place = itemgetter(0, 1)
+
+
+def _moves_lines(deal: Facts, before: Facts, policy: Policy) -> bool:
+    """Whether a figure of the whole deal changed that rules on lines read, or that a line's own figures hang on."""
+    read = (policy.programme.line_slots - LINE_SLOTS) | {TERM_MONTHS}
+    return any(deal[at] != before[at] for at in read)
+
+
+def _only_changed(
+    terms: Terms, deal: Facts, policy: Policy, like: Judged
+) -> tuple[tuple[Facts, ...], tuple[list[Hit], ...]]:
+    """What no rule reads stays in the facts of a line as it was before."""
+    ask, lines, hits = policy.programme.line, list(like.verdict.lines), list(like.hits)
+    for index, (line, before) in enumerate(zip(terms.lines, like.terms.lines, strict=True)):
+        if line is not before:
+            lines[index] = line_facts(deal, line)
+            hits[index] = ask(lines[index])
+    return tuple(lines), tuple(hits)
 
 
 def _missing(terms: Terms, policy: Policy, rate: FxRate | None) -> list[Breach]:
     found: list[Breach] = []
     if rate is None and terms.currency != policy.currency:
         found.append(Breach(RATE_MISSING, 0, None))
-    for index, line in enumerate(terms.lines):
-        if not line.list_exact:
-            found.append(Breach(LIST_PRICE_MISSING, 0, index))
+    found += [Breach(LIST_PRICE_MISSING, 0, index) for index, line in enumerate(terms.lines) if not line.list_exact]
     return found
 
 

@@ -116,16 +116,16 @@ def discount(lines: Sequence[Priced]) -> tuple[int, int] | None:
         return None
     net = sum([line.net_minor for line in lines])
     given = WHOLE * (listed - net)
-    down = given // listed
     up = -(-given // listed)
     # Rounding explains at most one minor unit a line: half of the list amount, half of the net amount.
-    if up > 0 and listed * (WHOLE + 1 - up) - net * WHOLE <= WHOLE * len(lines):
-        up = _explained_by_rounding(lines, net, up)
-    return up, min(down, up)
+    least = -((WHOLE * len(lines) - given) // listed)
+    if least < up > 0:
+        up = _explained_by_rounding(lines, net, max(least, 0), up)
+    return up, min(given // listed, up)
 
 
-def _explained_by_rounding(lines: Sequence[Priced], net: int, up: int) -> int:
-    low, high = 0, up
+def _explained_by_rounding(lines: Sequence[Priced], net: int, low: int, high: int) -> int:
+    """The smallest discount from `low` to `high` at which the lines would come to no more than this."""
     while low < high:
         middle = (low + high) // 2
         if net >= sum([rounded_at(line, middle) for line in lines]):
@@ -177,11 +177,13 @@ def deal_facts(terms: Terms, currency: str, rate: FxRate | None) -> Facts:
     """The figures of the whole deal, by slot."""
     found: Facts = [None] * SLOTS
     lines = terms.lines
-    _put(found, slot.DISCOUNT, discount(lines))
+    together = discount(lines)
+    _put(found, slot.DISCOUNT, together)
+    charged = [line.charge_type for line in lines]
     for at, charge_type in _BY_CHARGE:
-        chosen = [line for line in lines if line.charge_type is charge_type]
-        if chosen:
-            _put(found, at, discount(chosen))
+        if charge_type in charged:
+            chosen = [line for line in lines if line.charge_type is charge_type]
+            _put(found, at, together if len(chosen) == len(lines) else discount(chosen))
     _put(found, slot.MARGIN, margin(lines))
     found[slot.PAYMENT_DAYS] = terms.payment_days
     found[slot.TERM_MONTHS] = terms.term_months
@@ -200,6 +202,10 @@ _BY_CHARGE = (
     (slot.ONE_TIME_DISCOUNT, ChargeType.ONE_TIME),
     (slot.USAGE_DISCOUNT, ChargeType.USAGE),
 )
+
+
+LINE_SLOTS = frozenset({slot.DISCOUNT, slot.DISCOUNT + 1, slot.MARGIN, slot.MARGIN + 1, slot.SKU, slot.CHARGE})
+"""What a line has of its own, whatever the deal around it."""
 
 
 def line_facts(deal: Facts, line: Priced) -> Facts:

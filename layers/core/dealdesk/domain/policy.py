@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from dealdesk.domain.compiled import Programme
 from dealdesk.domain.decision import RouteStage
 from dealdesk.domain.fingerprint import canonical_json
 from dealdesk.domain.money import MINOR_UNITS
@@ -48,12 +49,14 @@ class Policy:
     hash: str = field(init=False, compare=False)
     deal_checks: tuple[tuple[Rule, Check], ...] = field(init=False, repr=False, compare=False)
     line_checks: tuple[tuple[Rule, Check], ...] = field(init=False, repr=False, compare=False)
+    programme: Programme = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hash", hashlib.sha256(self.canonical.encode()).hexdigest())
         compiled = [(rule, compile_rule(rule)) for rule in self.rules]
         object.__setattr__(self, "deal_checks", tuple(pair for pair in compiled if not pair[0].at_line))
         object.__setattr__(self, "line_checks", tuple(pair for pair in compiled if pair[0].at_line))
+        object.__setattr__(self, "programme", Programme(self.rules))
 
     def route_for(self, required: frozenset[str]) -> tuple[RouteStage, ...]:
         """The route with only the steps that are required; stages that ask nobody drop out."""

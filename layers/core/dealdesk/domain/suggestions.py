@@ -92,7 +92,7 @@ def _capped(lines: tuple[Priced, ...], currency: str, ids: tuple[str, ...] | Non
     for line in lines:
         net = EXACT.multiply(line.list_exact, keep)
         if net > line.net_exact and (chosen is None or line.id in chosen):
-            line = _repriced(line, currency, line.list_exact, net, line.cost_exact)
+            line = line._replace(net_exact=net, net_minor=to_minor(net, currency))
         after.append(line)
     return tuple(after)
 
@@ -219,18 +219,18 @@ def _caps_reaching(lines: Sequence[Priced], target: int, least: int, ids: tuple[
     The target is in 10,000ths of a minor unit: what rounding does to a small quote must not decide a cap.
     """
 
+    amounts = [(line.list_minor, line.net_minor * WHOLE) for line in lines]
+
     def net_at(cap: int) -> int:
-        return sum([max(line.net_minor * WHOLE, line.list_minor * (WHOLE - cap)) for line in lines])
+        return sum([max(net, listed * (WHOLE - cap)) for listed, net in amounts])
 
     if net_at(least) < target:
         return
-    low, high = least, WHOLE if net_at(least + 1) >= target else least
-    while low < high:
-        middle = (low + high + 1) // 2
-        if net_at(middle) >= target:
-            low = middle
-        else:
-            high = middle - 1
+    low = least
+    while low < WHOLE and net_at(low + 1) >= target:
+        # Higher caps lose at most what the lines that this one holds lose: so far the target is surely reached.
+        held = sum([listed for listed, net in amounts if listed * (WHOLE - low - 1) > net])
+        low = min(low + 1 + (net_at(low + 1) - target) // held, WHOLE) if held else WHOLE
     yield Move(CAP, ids, low)
     if low > least:
         yield Move(CAP, ids, low - 1)

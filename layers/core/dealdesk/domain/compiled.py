@@ -1,0 +1,202 @@
+"""A policy written out as two Python functions, so that judging a deal by all of its rules takes microseconds.
+
+The text is made from the typed rules alone: slots of facts, operators, and names that stand for the policy's own
+limits, values and rules. No character of a policy gets into it. `compile_rule` says the same rule by rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from typing import NamedTuple, cast
+
+from dealdesk.domain.conditions import Absent, AllOf, Among, AnyOf, Compare, Condition, Not
+from dealdesk.domain.facts import Fact, Facts
+from dealdesk.domain.rules import AllowedTable, LimitTable, Rule, Unknown, Value
+
+REMEMBERED_KEYS = 4_096
+
+
+class Hit(NamedTuple):
+    """A rule that is violated, with its place in the policy and the row of its table."""
+
+    place: int
+    rule: Rule
+    row: int
+
+
+Ask = Callable[[Facts], list[Hit]]
+
+
+class Programme:
+    """The rules of a policy as functions of the facts; they are written when a deal is first judged."""
+
+    __slots__ = ("_deal", "_line", "_rules", "line_slots")
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
+        self._deal: Ask | None = None
+        self._line: Ask | None = None
+        self.line_slots: frozenset[int] = frozenset()
+        """What the rules on lines read; known once they were written."""
+
+    @property
+    def deal(self) -> Ask:
+        """Asks the rules on the whole deal."""
+        if self._deal is None:
+            self._deal = Writer(self._rules, at_line=False).function()
+        return self._deal
+
+    @property
+    def line(self) -> Ask:
+        """Asks the rules on a single line."""
+        if self._line is None:
+            writer = Writer(self._rules, at_line=True)
+            self._line, self.line_slots = writer.function(), frozenset(writer.slots)
+        return self._line
+
+
+class Writer:
+    """Writes one function of the facts: a statement for each rule, which adds the rule to what was found."""
+
+    def __init__(self, rules: Sequence[Rule], *, at_line: bool) -> None:
+        self.slots: set[int] = set()
+        self._names: dict[str, object] = {}
+        asked = [(place, rule) for place, rule in enumerate(rules) if rule.at_line is at_line]
+        statements = [self._statement(place, rule) for place, rule in asked]
+        reads = [f"f{slot} = facts[{slot}]" for slot in sorted(self.slots)]
+        self.source = "\n    ".join(["def ask(facts):", "found = []", *reads, *statements, "return found\n"])
+
+    def function(self) -> Ask:
+        written = dict(self._names)
+        exec(compile(self.source, "<policy>", "exec"), written)
+        return cast(Ask, written["ask"])
+
+    def _statement(self, place: int, rule: Rule) -> str:
+        guard = "" if rule.when is None else f"{self._holds(rule.when)} and "
+        match rule.test:
+            case LimitTable() as table:
+                high, low = table.fact.slots
+                figure = self._read(high if table.op == "max" else low)
+                rows = [(row.limit, Hit(place, rule, number)) for number, row in enumerate(table.rows)]
+                beyond = ">" if table.op == "max" else "<"
+                return self._table(guard, figure, table, rows, lambda limit: f"{figure} {beyond} {limit}")
+            case AllowedTable() as table:
+                value = self._read(table.fact.slot)
+                allowed = [(frozenset(row.values), Hit(place, rule, number)) for number, row in enumerate(table.rows)]
+                return self._table(guard, value, table, allowed, lambda values: f"{value} not in {values}")
+            case Unknown():
+                raise TypeError(f"{rule.id} is no rule of a policy")
+            case condition:
+                hit = self._name(Hit(place, rule, 0))
+                return f"if {guard}{self._holds(condition)}: found.append({hit})"
+
+    def _table(
+        self,
+        guard: str,
+        read: str,
+        table: LimitTable | AllowedTable,
+        rows: Sequence[tuple[object, Hit]],
+        violated: Callable[[str], str],
+    ) -> str:
+        if not table.keys:
+            (bound, hit), *_ = rows
+            test, hit_name = violated(self._name(bound)), self._name(hit)
+            return f"if {guard}{read} is not None and {test}: found.append({hit_name})"
+        row = self._row(table, rows)
+        return f"if {guard}{read} is not None and (row := {row}) and {violated('row[0]')}: found.append(row[1])"
+
+    def _row(self, table: LimitTable | AllowedTable, rows: Sequence[tuple[object, Hit]]) -> str:
+        """The row whose key the facts match first: looked up, or searched once for each combination of values."""
+        values = [self._read(key.slot) for key in table.keys]
+        keys = [row.key for row in table.rows]
+        if len(values) == 1:
+            first, otherwise = _by_one(zip((key for (key,) in keys), rows, strict=True))
+            return f"{self._name(first.get)}({values[0]}, {self._name(otherwise)})"
+        found = f"({', '.join(values)})"
+        if not any(value is None for key in keys for value in key):
+            exact = dict(reversed(list(zip(keys, rows, strict=True))))
+            return f"{self._name(exact.get)}({found})"
+        return f"{self._name(_scan(list(zip(keys, rows, strict=True))))}({found})"
+
+    def _holds(self, condition: Condition) -> str:
+        """An expression that is true where the condition is true, and not where the deal does not say."""
+        match condition:
+            case Compare(fact, op, value):
+                return self._compared(fact, op, value)
+            case Among(fact, values):
+                return _joined(" or ", [self._compared(fact, "==", value) for value in values])
+            case Absent(fact):
+                return f"{self._read(fact.slot)} is None"
+            case Not(term):
+                return self._fails(term)
+            case AllOf(terms):
+                return _joined(" and ", [self._holds(term) for term in terms])
+            case AnyOf(terms):
+                return _joined(" or ", [self._holds(term) for term in terms])
+
+    def _fails(self, condition: Condition) -> str:
+        """An expression that is true where the condition is false."""
+        match condition:
+            case Compare(fact, op, value):
+                return self._compared(fact, _OPPOSITE[op], value)
+            case Among(fact, values):
+                return _joined(" and ", [self._compared(fact, "!=", value) for value in values])
+            case Absent(fact):
+                return f"{self._read(fact.slot)} is not None"
+            case Not(term):
+                return self._holds(term)
+            case AllOf(terms):
+                return _joined(" or ", [self._fails(term) for term in terms])
+            case AnyOf(terms):
+                return _joined(" and ", [self._fails(term) for term in terms])
+
+    def _compared(self, fact: Fact, op: str, value: Value) -> str:
+        """`a > b` and `a <= b` read the figure rounded up, `<` and `>=` rounded down, equality both."""
+        high, low = map(self._read, fact.slots)
+        name = self._name(value)
+        if op == "==":
+            return f"{high} == {name}" if high == low else f"({high} == {name} == {low})"
+        if op == "!=":
+            differs = f"{high} != {name}" if high == low else f"not ({high} == {name} == {low})"
+            return f"({high} is not None and {differs})"
+        read = high if op in (">", "<=") else low
+        return f"({read} is not None and {read} {op} {name})"
+
+    def _read(self, slot: int) -> str:
+        self.slots.add(slot)
+        return f"f{slot}"
+
+    def _name(self, value: object) -> str:
+        name = f"c{len(self._names)}"
+        self._names[name] = value
+        return name
+
+
+_OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+_Row = tuple[object, Hit]
+
+
+def _joined(word: str, terms: Sequence[str]) -> str:
+    return terms[0] if len(terms) == 1 else f"({word.join(terms)})"
+
+
+def _by_one(rows: Iterable[tuple[Value | None, _Row]]) -> tuple[dict[Value, _Row], _Row | None]:
+    """The rows by their key, and the row of the wildcard; what comes after a wildcard is never reached."""
+    first: dict[Value, _Row] = {}
+    for key, row in rows:
+        if key is None:
+            return first, row
+        first.setdefault(key, row)
+    return first, None
+
+
+def _scan(rows: Sequence[tuple[tuple[Value | None, ...], _Row]]) -> Callable[[tuple[Value | None, ...]], _Row | None]:
+    @lru_cache(maxsize=REMEMBERED_KEYS)
+    def first_match(found: tuple[Value | None, ...]) -> _Row | None:
+        for key, row in rows:
+            if all(wanted is None or wanted == value for wanted, value in zip(key, found, strict=True)):
+                return row
+        return None
+
+    return first_match
