@@ -13,8 +13,8 @@ DEALS, NEAR = 2_000, 0.35
 CENT = Decimal("0.01")
 SKUS = ("CORE-01", "CORE-02", "SEAT-01", "DATA-01", "SERV-01", "EDGE-01")
 CHARGES = ("recurring", "recurring", "recurring", "one_time", "usage")
-DISCOUNTS = ("10", "12.5", "15", "20", "22.5", "25", "27.5", "30", "32.5", "35", "40", "45", "50", "55", "60")
-MARGINS = ("10", "20", "45", "50", "55", "60")
+DISCOUNTS = ("10", "10", "12.5", "15", "20", "20", "22.5", "25", "27.5", "30", "30", "32.5", "35", "40", "45", "55")
+MARGINS = ("20", "45", "50", "55", "60")
 VALUES = ("5000", "100000", "250000", "400000", "500000", "1000000")
 POLICY = Path(__file__).with_name("pricing_guardrails.json")
 
@@ -54,10 +54,10 @@ def large_deal(lines: int, seed: int = 7) -> dict[str, Any]:
 
 
 def _deal(chance: random.Random) -> dict[str, Any]:
-    level = chance.choice((0, 8, 12, 18, 24, 30, 40, 52))
-    lines = [_line(chance, str(n), max(0, level + chance.randint(-8, 8))) for n in range(1, chance.randint(1, 8) + 1)]
+    level = chance.choice((0, 0, 4, 8, 10, 12, 15, 18, 22, 28, 38))
+    lines = [_line(chance, str(n), max(0, level + chance.randint(-6, 6))) for n in range(1, chance.randint(1, 8) + 1)]
     optional = {
-        "segment": chance.choice(("enterprise", "smb", "partner", None)),
+        "segment": chance.choice(("enterprise", "enterprise", "smb", "partner", None)),
         "region": chance.choice(("NA", "EMEA", "APAC", None)),
         "new_logo": chance.choice((True, False, None)),
     }
@@ -67,15 +67,15 @@ def _deal(chance: random.Random) -> dict[str, Any]:
         "customer": {"id": "acct-1", "name": "Acme Inc", "country": "US"},
         "currency": "USD",
         "risk": chance.choice(("low", "medium", "high")),
-        "payment_terms_days": chance.choice((0, 30, 30, 45, 60, 75, 90, 120)),
-        "billing": chance.choice(("upfront", "annual", "quarterly", "monthly")),
-        "term_months": chance.choice((3, 6, 12, 12, 24, 36, 48)),
+        "payment_terms_days": chance.choice((0, 15, 30, 30, 30, 30, 45, 45, 60, 75, 120)),
+        "billing": chance.choice(("upfront", "annual", "annual", "annual", "quarterly", "monthly")),
+        "term_months": chance.choice((6, 12, 12, 12, 24, 24, 36, 48)),
         "lines": lines,
     } | {name: value for name, value in optional.items() if value is not None}
 
 
 def _line(chance: random.Random, id: str, discount: int) -> dict[str, Any]:
-    listed = Decimal(chance.randint(1_000, 900_000)) / 100
+    listed = Decimal(chance.randint(1_000, 50_000)) / 100
     line = {
         "id": id,
         "sku": chance.choice(SKUS),
@@ -86,7 +86,7 @@ def _line(chance: random.Random, id: str, discount: int) -> dict[str, Any]:
         "net_unit_price": "0",
     }
     if chance.random() < 0.8:
-        line["unit_cost"] = str((listed * chance.randint(5, 60) / 100).quantize(CENT))
+        line["unit_cost"] = str((listed * chance.randint(5, 45) / 100).quantize(CENT))
     _price(line, Decimal(discount) + Decimal(chance.randint(0, 99)) / 100)
     return line
 

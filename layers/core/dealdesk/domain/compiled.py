@@ -6,7 +6,7 @@ limits, values and rules. No character of a policy gets into it. `compile_rule` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple, cast
 
@@ -28,43 +28,49 @@ class Hit(NamedTuple):
 Ask = Callable[[Facts], list[Hit]]
 
 
+class Written(NamedTuple):
+    """`deal` asks the rules on the whole deal, `line` those on a single line; `reads` holds the slots by rule."""
+
+    deal: Ask
+    line: Ask
+    line_slots: frozenset[int]
+    reads: Mapping[str, frozenset[int]]
+
+
 class Programme:
     """The rules of a policy as functions of the facts; they are written when a deal is first judged."""
 
-    __slots__ = ("_deal", "_line", "_rules", "line_slots")
+    __slots__ = ("_rules", "_written")
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
-        self._deal: Ask | None = None
-        self._line: Ask | None = None
-        self.line_slots: frozenset[int] = frozenset()
-        """What the rules on lines read; known once they were written."""
+        self._written: Written | None = None
 
     @property
-    def deal(self) -> Ask:
-        """Asks the rules on the whole deal."""
-        if self._deal is None:
-            self._deal = Writer(self._rules, at_line=False).function()
-        return self._deal
-
-    @property
-    def line(self) -> Ask:
-        """Asks the rules on a single line."""
-        if self._line is None:
-            writer = Writer(self._rules, at_line=True)
-            self._line, self.line_slots = writer.function(), frozenset(writer.slots)
-        return self._line
+    def written(self) -> Written:
+        if self._written is None:
+            deal, line = Writer(self._rules, at_line=False), Writer(self._rules, at_line=True)
+            reads = {rule.id: slots for writer in (deal, line) for rule, slots in writer.reads}
+            on_lines = frozenset[int]().union(*(slots for _, slots in line.reads))
+            self._written = Written(deal.function(), line.function(), on_lines, reads)
+        return self._written
 
 
 class Writer:
     """Writes one function of the facts: a statement for each rule, which adds the rule to what was found."""
 
     def __init__(self, rules: Sequence[Rule], *, at_line: bool) -> None:
-        self.slots: set[int] = set()
+        self.reads: list[tuple[Rule, frozenset[int]]] = []
+        self._slots: set[int] = set()
         self._names: dict[str, object] = {}
-        asked = [(place, rule) for place, rule in enumerate(rules) if rule.at_line is at_line]
-        statements = [self._statement(place, rule) for place, rule in asked]
-        reads = [f"f{slot} = facts[{slot}]" for slot in sorted(self.slots)]
+        statements: list[str] = []
+        for place, rule in enumerate(rules):
+            if rule.at_line is at_line:
+                self._slots = set()
+                statements.append(self._statement(place, rule))
+                self.reads.append((rule, frozenset(self._slots)))
+        slots = sorted(frozenset[int]().union(*(slots for _, slots in self.reads)))
+        reads = [f"f{slot} = facts[{slot}]" for slot in slots]
         self.source = "\n    ".join(["def ask(facts):", "found = []", *reads, *statements, "return found\n"])
 
     def function(self) -> Ask:
@@ -164,7 +170,7 @@ class Writer:
         return f"({read} is not None and {read} {op} {name})"
 
     def _read(self, slot: int) -> str:
-        self.slots.add(slot)
+        self._slots.add(slot)
         return f"f{slot}"
 
     def _name(self, value: object) -> str:

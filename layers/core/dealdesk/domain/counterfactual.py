@@ -15,7 +15,7 @@ from dealdesk.domain.measures import WHOLE, discount
 from dealdesk.domain.money import format_scaled
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.rules import LimitTable, Unknown
-from dealdesk.domain.suggestions import BILLING, CAP, VALUE, Move, Moves, apply_moves, merged, moves_for
+from dealdesk.domain.suggestions import BILLING, CAP, VALUE, Move, Moves, apply_moves, merged, moves_any, moves_for
 
 MAX_TRIALS = 48
 SLIGHTLY_MORE = (1, 2, 3, 7, 19, 53)
@@ -65,18 +65,36 @@ class _Search:
             for breach in self._before.breaches
         )
         self._seen: dict[Moves, Judged] = {(): standing}
+        self._hopeful: dict[str, bool] = {}
 
     def levers(self) -> tuple[Lever, ...]:
         """Single changes that better the outcome; of those that reach the same, the smallest."""
         found: dict[Move, Verdict] = {}
         for breaches in _grouped(self._before.breaches):
+            rule, cleared = breaches[0].rule, set[tuple[str, ...] | None]()
             for move in moves_for(breaches[0], breaches, self._terms, self._policy, self._rate):
+                # A lower cap on the same lines only gives up more.
+                if (move.lever == CAP and move.lines in cleared) or not self._can_better(move.lever):
+                    continue
                 verdict = self._try((move,))
-                if verdict is not None and _better(verdict, self._before):
+                if verdict is None:
+                    break
+                if _better(verdict, self._before):
                     found[move] = verdict
+                if move.lever == CAP and all(breach.rule is not rule for breach in verdict.breaches):
+                    cleared.add(move.lines)
         pairs = list(found.items())
         kept = [pair for pair in pairs if not any(self._makes_needless(other, pair) for other in pairs)]
         return tuple(self._lever(move, verdict) for move, verdict in kept)
+
+    def _can_better(self, lever: str) -> bool:
+        """Whether the rules that read nothing of what the lever moves leave room for a better outcome."""
+        if lever not in self._hopeful:
+            reads = self._policy.programme.written.reads
+            before = {breach.rule.step for breach in self._before.breaches}
+            kept = {b.rule.step for b in self._before.breaches if not moves_any(lever, reads[b.rule.id])}
+            self._hopeful[lever] = None not in kept and (None in before or kept < before)
+        return self._hopeful[lever]
 
     def joint(self) -> Joint | None:
         """Clears rule after rule, each time judging the whole, then drops what was not needed."""

@@ -61,7 +61,7 @@ def judged(terms: Terms, policy: Policy, rate: FxRate | None, like: Judged | Non
     if policy.line_checks:
         if like is None or _moves_lines(deal, like.verdict.deal, policy):
             lines = tuple([line_facts(deal, line) for line in terms.lines])
-            hits = tuple(map(policy.programme.line, lines))
+            hits = tuple(map(policy.programme.written.line, lines))
         else:
             lines, hits = _only_changed(terms, deal, policy, like)
     breaches = [*_missing(terms, policy, rate), *violated(deal, hits, policy)]
@@ -70,7 +70,7 @@ def judged(terms: Terms, policy: Policy, rate: FxRate | None, like: Judged | Non
 
 def violated(deal: Facts, hits: Sequence[list[Hit]], policy: Policy) -> list[Breach]:
     """The rules that the deal violates, and those that its lines were found to, in the policy's order."""
-    found = [Breach(rule, row, None) for _, rule, row in policy.programme.deal(deal)]
+    found = [Breach(rule, row, None) for _, rule, row in policy.programme.written.deal(deal)]
     if any(hits):
         on_lines = [(place, index, rule, row) for index, line in enumerate(hits) for place, rule, row in line]
         found += [Breach(rule, row, index) for _, index, rule, row in sorted(on_lines, key=_by_place)]
@@ -82,7 +82,7 @@ _by_place = itemgetter(0, 1)
 
 def _moves_lines(deal: Facts, before: Facts, policy: Policy) -> bool:
     """Whether a figure of the whole deal changed that rules on lines read, or that a line's own figures hang on."""
-    read = (policy.programme.line_slots - LINE_SLOTS) | {TERM_MONTHS}
+    read = (policy.programme.written.line_slots - LINE_SLOTS) | {TERM_MONTHS}
     return any(deal[at] != before[at] for at in read)
 
 
@@ -90,7 +90,7 @@ def _only_changed(
     terms: Terms, deal: Facts, policy: Policy, like: Judged
 ) -> tuple[tuple[Facts, ...], tuple[list[Hit], ...]]:
     """What no rule reads stays in the facts of a line as it was before."""
-    ask, lines, hits = policy.programme.line, list(like.verdict.lines), list(like.hits)
+    ask, lines, hits = policy.programme.written.line, list(like.verdict.lines), list(like.hits)
     for index, (line, before) in enumerate(zip(terms.lines, like.terms.lines, strict=True)):
         if line is not before:
             lines[index] = line_facts(deal, line)

@@ -16,7 +16,7 @@ EXACT = Context(prec=160, rounding=ROUND_HALF_UP, traps=[InvalidOperation, Divis
 
 PLAIN_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?")
 _LARGEST_INT = 10**15 - 1
-_ONE = Decimal(1)
+_MOST_DIGITS = 150
 
 # ISO 4217 list one; ANG and BGN are kept for contracts that were signed in them.
 _TWO_DECIMALS = """
@@ -62,9 +62,9 @@ class Money:
 def to_minor(amount: Decimal, currency: str) -> int:
     """Rounds to whole minor units, a half away from zero. The one place where money is rounded."""
     exponent = minor_units(currency)
-    if not amount.is_finite():
+    if not amount.is_finite() or amount.adjusted() > _MOST_DIGITS:
         raise ValueError(f"{amount} is not an amount")
-    return int(EXACT.quantize(EXACT.scaleb(amount, exponent), _ONE))
+    return int(amount.scaleb(exponent, EXACT).to_integral_value(ROUND_HALF_UP, EXACT))
 
 
 def to_major(amount_minor: int, currency: str) -> Decimal:

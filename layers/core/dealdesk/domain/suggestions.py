@@ -33,6 +33,22 @@ _CHARGE_OF = {
 }
 
 
+_OF_THE_CUSTOMER = frozenset(
+    {slot.RISK, slot.SEGMENT, slot.REGION, slot.NEW_LOGO, slot.CURRENCY, slot.SKU, slot.CHARGE}
+)
+_UNMOVED = {
+    TERM: _OF_THE_CUSTOMER | {slot.PAYMENT_DAYS, slot.BILLING},
+    CAP: _OF_THE_CUSTOMER | {slot.PAYMENT_DAYS, slot.BILLING, slot.TERM_MONTHS},
+    VALUE: _OF_THE_CUSTOMER | {slot.PAYMENT_DAYS, slot.BILLING, slot.TERM_MONTHS},
+}
+_MOVED_ALONE = {DAYS: slot.PAYMENT_DAYS, BILLING: slot.BILLING}
+
+
+def moves_any(lever: str, slots: frozenset[int]) -> bool:
+    """Whether the lever can change any of these facts."""
+    return _MOVED_ALONE[lever] in slots if lever in _MOVED_ALONE else not slots <= _UNMOVED[lever]
+
+
 class Move(NamedTuple):
     """One change: a lever, for a cap also the lines it holds for (None for all), and where to put it."""
 
