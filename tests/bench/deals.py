@@ -138,7 +138,7 @@ def _sell(line: dict[str, Any], amount: Decimal, nudge: int) -> None:
 
 
 def _volume(line: dict[str, Any]) -> Decimal:
-    return Decimal(line["quantity"]) * line["periods"]
+    return Decimal(line["quantity"]) * int(line["periods"])
 
 
 def _list(line: dict[str, Any]) -> Decimal:

@@ -8,32 +8,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import NamedTuple, cast
+from operator import itemgetter
+from typing import Any, NamedTuple, cast
 
 from dealdesk.domain.conditions import Absent, AllOf, Among, AnyOf, Compare, Condition, Not
-from dealdesk.domain.facts import Fact, Facts
+from dealdesk.domain.facts import LINE_SLOTS, TERM_MONTHS, Fact, Facts
 from dealdesk.domain.rules import AllowedTable, LimitTable, Rule, Unknown, Value
 
 REMEMBERED_KEYS = 4_096
 
 
+class Breach(NamedTuple):
+    """A rule that is violated: by which row of its table, on which line (its place in the terms)."""
+
+    rule: Rule
+    row: int
+    line: int | None
+
+
 class Hit(NamedTuple):
-    """A rule that is violated, with its place in the policy and the row of its table."""
+    """A rule that a line violates: its place in the policy, and the row of its table."""
 
     place: int
     rule: Rule
     row: int
 
 
-Ask = Callable[[Facts], list[Hit]]
+_Row = tuple[object, Breach | Hit]
+"""What a row allows, and what is found where a deal goes beyond it."""
 
 
 class Written(NamedTuple):
-    """`deal` asks the rules on the whole deal, `line` those on a single line; `reads` holds the slots by rule."""
+    """`deal` asks the rules on the whole deal, `line` those on a single line.
 
-    deal: Ask
-    line: Ask
-    line_slots: frozenset[int]
+    `around_lines` picks the figures of the deal that rules on lines read, and the term, on which a line's own figures
+    may hang: where they and the line stay the same, so does the answer. `reads` holds the slots that each rule reads.
+    """
+
+    deal: Callable[[Facts], list[Breach]]
+    line: Callable[[Facts], list[Hit]]
+    around_lines: Callable[[Facts], object]
     reads: Mapping[str, frozenset[int]]
 
 
@@ -51,8 +65,8 @@ class Programme:
         if self._written is None:
             deal, line = Writer(self._rules, at_line=False), Writer(self._rules, at_line=True)
             reads = {rule.id: slots for writer in (deal, line) for rule, slots in writer.reads}
-            on_lines = frozenset[int]().union(*(slots for _, slots in line.reads))
-            self._written = Written(deal.function(), line.function(), on_lines, reads)
+            around = frozenset({TERM_MONTHS}).union(*(slots for _, slots in line.reads)) - LINE_SLOTS
+            self._written = Written(deal.function(), line.function(), itemgetter(*around), reads)
         return self._written
 
 
@@ -61,6 +75,7 @@ class Writer:
 
     def __init__(self, rules: Sequence[Rule], *, at_line: bool) -> None:
         self.reads: list[tuple[Rule, frozenset[int]]] = []
+        self._at_line = at_line
         self._slots: set[int] = set()
         self._names: dict[str, object] = {}
         statements: list[str] = []
@@ -73,10 +88,13 @@ class Writer:
         reads = [f"f{slot} = facts[{slot}]" for slot in slots]
         self.source = "\n    ".join(["def ask(facts):", "found = []", *reads, *statements, "return found\n"])
 
-    def function(self) -> Ask:
+    def function(self) -> Callable[[Facts], list[Any]]:
         written = dict(self._names)
         exec(compile(self.source, "<policy>", "exec"), written)
-        return cast(Ask, written["ask"])
+        return cast(Callable[[Facts], list[Any]], written["ask"])
+
+    def _found(self, place: int, rule: Rule, row: int) -> Breach | Hit:
+        return Hit(place, rule, row) if self._at_line else Breach(rule, row, None)
 
     def _statement(self, place: int, rule: Rule) -> str:
         guard = "" if rule.when is None else f"{self._holds(rule.when)} and "
@@ -84,17 +102,19 @@ class Writer:
             case LimitTable() as table:
                 high, low = table.fact.slots
                 figure = self._read(high if table.op == "max" else low)
-                rows = [(row.limit, Hit(place, rule, number)) for number, row in enumerate(table.rows)]
+                rows = [(row.limit, self._found(place, rule, number)) for number, row in enumerate(table.rows)]
                 beyond = ">" if table.op == "max" else "<"
                 return self._table(guard, figure, table, rows, lambda limit: f"{figure} {beyond} {limit}")
             case AllowedTable() as table:
                 value = self._read(table.fact.slot)
-                allowed = [(frozenset(row.values), Hit(place, rule, number)) for number, row in enumerate(table.rows)]
+                allowed = [
+                    (frozenset(row.values), self._found(place, rule, number)) for number, row in enumerate(table.rows)
+                ]
                 return self._table(guard, value, table, allowed, lambda values: f"{value} not in {values}")
             case Unknown():
                 raise TypeError(f"{rule.id} is no rule of a policy")
             case condition:
-                hit = self._name(Hit(place, rule, 0))
+                hit = self._name(self._found(place, rule, 0))
                 return f"if {guard}{self._holds(condition)}: found.append({hit})"
 
     def _table(
@@ -102,7 +122,7 @@ class Writer:
         guard: str,
         read: str,
         table: LimitTable | AllowedTable,
-        rows: Sequence[tuple[object, Hit]],
+        rows: Sequence[_Row],
         violated: Callable[[str], str],
     ) -> str:
         if not table.keys:
@@ -112,7 +132,7 @@ class Writer:
         row = self._row(table, rows)
         return f"if {guard}{read} is not None and (row := {row}) and {violated('row[0]')}: found.append(row[1])"
 
-    def _row(self, table: LimitTable | AllowedTable, rows: Sequence[tuple[object, Hit]]) -> str:
+    def _row(self, table: LimitTable | AllowedTable, rows: Sequence[_Row]) -> str:
         """The row whose key the facts match first: looked up, or searched once for each combination of values."""
         values = [self._read(key.slot) for key in table.keys]
         keys = [row.key for row in table.rows]
@@ -180,7 +200,6 @@ class Writer:
 
 
 _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
-_Row = tuple[object, Hit]
 
 
 def _joined(word: str, terms: Sequence[str]) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from dealdesk.domain.compiled import Breach
 from dealdesk.domain.decision import Change, Counterfactual, Decision, FxRate, Joint, Lever, Outcome
 from dealdesk.domain.facts import FACTS, Unit, plain
-from dealdesk.domain.judging import Breach, Judged, Verdict, judge, judged
+from dealdesk.domain.judging import Judged, Verdict, judge, judged
 from dealdesk.domain.measures import WHOLE, discount
 from dealdesk.domain.money import format_scaled
 from dealdesk.domain.policy import Policy
@@ -22,6 +23,7 @@ SLIGHTLY_MORE = (1, 2, 3, 7, 19, 53)
 """How many changed quotes are judged at most: a bound on time, whatever the policy."""
 
 _Rank = tuple[int, int]
+_Row = tuple[str, int]
 
 
 def find_counterfactual(standing: Judged, policy: Policy, rate: FxRate | None) -> Counterfactual:
@@ -31,7 +33,8 @@ def find_counterfactual(standing: Judged, policy: Policy, rate: FxRate | None) -
     if missing or verdict.outcome is Outcome.AUTO_APPROVE:
         return Counterfactual()
     search = _Search(standing, policy, rate)
-    return Counterfactual(search.levers(), search.joint())
+    joint = search.joint()
+    return Counterfactual(search.levers(), joint)
 
 
 def what_would_pass(decision: Decision) -> str:
@@ -99,8 +102,9 @@ class _Search:
     def joint(self) -> Joint | None:
         """Clears rule after rule, each time judging the whole, then drops what was not needed."""
         moves: Moves = ()
+        stuck: set[_Row] = set()
         for _ in range(len(self._before.breaches) + 4):
-            further = self._clear_one_more(moves)
+            further = self._clear_one_more(moves, stuck)
             if further is None:
                 break
             moves = further
@@ -115,14 +119,16 @@ class _Search:
         ordered = tuple(x for stage in self._policy.route_for(best.steps) for x in stage.steps)
         return Joint(tuple(self._change(move) for move in moves), best.outcome, ordered)
 
-    def _clear_one_more(self, moves: Moves) -> Moves | None:
+    def _clear_one_more(self, moves: Moves, stuck: set[_Row]) -> Moves | None:
+        """The moves with one more that clears a rule; what no move cleared so far is tried again last."""
         terms, verdict, _ = self._seen[moves]
-        for breaches in _grouped(verdict.breaches):
+        for breaches in sorted(_grouped(verdict.breaches), key=lambda group: _row(group[0]) in stuck):
             for move in self._steadiest_first(moves_for(breaches[0], breaches, terms, self._policy, self._rate)):
                 trial = merged(moves, self._steadied(move))
                 after = self._try(trial)
                 if after is not None and _keys(after) < _keys(verdict):
                     return trial
+            stuck.add(_row(breaches[0]))
         return None
 
     def _steadiest_first(self, moves: Iterable[Move]) -> list[Move]:
@@ -203,10 +209,14 @@ class _Search:
 
 def _grouped(breaches: tuple[Breach, ...]) -> list[list[Breach]]:
     """The breaches of one row on several lines together, in the policy's order."""
-    groups: dict[tuple[str, int], list[Breach]] = {}
+    groups: dict[_Row, list[Breach]] = {}
     for breach in breaches:
-        groups.setdefault((breach.rule.id, breach.row), []).append(breach)
+        groups.setdefault(_row(breach), []).append(breach)
     return list(groups.values())
+
+
+def _row(breach: Breach) -> _Row:
+    return breach.rule.id, breach.row
 
 
 def _keys(verdict: Verdict) -> frozenset[tuple[str, int | None]]:

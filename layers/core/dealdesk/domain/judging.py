@@ -6,20 +6,12 @@ from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
-from dealdesk.domain.compiled import Hit
+from dealdesk.domain.compiled import Breach, Hit
 from dealdesk.domain.decision import FxRate, Outcome
-from dealdesk.domain.facts import TERM_MONTHS, Facts
-from dealdesk.domain.measures import LINE_SLOTS, Terms, deal_facts, line_facts
+from dealdesk.domain.facts import Facts
+from dealdesk.domain.measures import Terms, deal_facts, line_facts
 from dealdesk.domain.policy import Policy
-from dealdesk.domain.rules import LIST_PRICE_MISSING, RATE_MISSING, Rule
-
-
-class Breach(NamedTuple):
-    """A rule that is violated: by which row of its table, on which line (its place in the terms)."""
-
-    rule: Rule
-    row: int
-    line: int | None
+from dealdesk.domain.rules import LIST_PRICE_MISSING, RATE_MISSING
 
 
 class Verdict(NamedTuple):
@@ -59,18 +51,19 @@ def judged(terms: Terms, policy: Policy, rate: FxRate | None, like: Judged | Non
     lines: tuple[Facts, ...] = ()
     hits: tuple[list[Hit], ...] = ()
     if policy.line_checks:
-        if like is None or _moves_lines(deal, like.verdict.deal, policy):
+        written = policy.programme.written
+        if like is None or written.around_lines(deal) != written.around_lines(like.verdict.deal):
             lines = tuple([line_facts(deal, line) for line in terms.lines])
-            hits = tuple(map(policy.programme.written.line, lines))
+            hits = tuple(map(written.line, lines))
         else:
             lines, hits = _only_changed(terms, deal, policy, like)
-    breaches = [*_missing(terms, policy, rate), *violated(deal, hits, policy)]
+    breaches = _missing(terms, policy, rate) + violated(deal, hits, policy)
     return Judged(terms, _verdict(deal, lines, breaches), hits)
 
 
 def violated(deal: Facts, hits: Sequence[list[Hit]], policy: Policy) -> list[Breach]:
     """The rules that the deal violates, and those that its lines were found to, in the policy's order."""
-    found = [Breach(rule, row, None) for _, rule, row in policy.programme.written.deal(deal)]
+    found = policy.programme.written.deal(deal)
     if any(hits):
         on_lines = [(place, index, rule, row) for index, line in enumerate(hits) for place, rule, row in line]
         found += [Breach(rule, row, index) for _, index, rule, row in sorted(on_lines, key=_by_place)]
@@ -78,12 +71,6 @@ def violated(deal: Facts, hits: Sequence[list[Hit]], policy: Policy) -> list[Bre
 
 
 _by_place = itemgetter(0, 1)
-
-
-def _moves_lines(deal: Facts, before: Facts, policy: Policy) -> bool:
-    """Whether a figure of the whole deal changed that rules on lines read, or that a line's own figures hang on."""
-    read = (policy.programme.written.line_slots - LINE_SLOTS) | {TERM_MONTHS}
-    return any(deal[at] != before[at] for at in read)
 
 
 def _only_changed(
@@ -109,7 +96,7 @@ def _missing(terms: Terms, policy: Policy, rate: FxRate | None) -> list[Breach]:
 def _verdict(deal: Facts, lines: tuple[Facts, ...], breaches: list[Breach]) -> Verdict:
     if not breaches:
         return Verdict(deal, lines, (), Outcome.AUTO_APPROVE, frozenset())
-    if any(breach.rule.step is None for breach in breaches):
+    steps = {breach.rule.step for breach in breaches}
+    if None in steps:
         return Verdict(deal, lines, tuple(breaches), Outcome.BLOCKED, frozenset())
-    steps = frozenset(breach.rule.step for breach in breaches if breach.rule.step is not None)
-    return Verdict(deal, lines, tuple(breaches), Outcome.NEEDS_APPROVAL, steps)
+    return Verdict(deal, lines, tuple(breaches), Outcome.NEEDS_APPROVAL, frozenset(step for step in steps if step))

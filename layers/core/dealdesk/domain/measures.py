@@ -213,10 +213,6 @@ _BY_CHARGE = (
 )
 
 
-LINE_SLOTS = frozenset({slot.DISCOUNT, slot.DISCOUNT + 1, slot.MARGIN, slot.MARGIN + 1, slot.SKU, slot.CHARGE})
-"""What a line has of its own, whatever the deal around it."""
-
-
 def line_facts(deal: Facts, line: Priced) -> Facts:
     """The deal's figures as one line sees them: discount and margin are the line's own."""
     found = deal.copy()

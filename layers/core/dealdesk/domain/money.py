@@ -99,14 +99,14 @@ def format_scaled(value: int, decimals: int) -> str:
     """A whole number shown with so many decimals: 2750 with 2 is "27.50"."""
     if decimals == 0:
         return str(value)
-    sign, digits = ("-", -value) if value < 0 else ("", value)
-    whole, rest = divmod(digits, int(10**decimals))
-    return f"{sign}{whole}.{rest:0{decimals}d}"
+    digits = f"{abs(value):0{decimals + 1}d}"
+    return f"{'-' if value < 0 else ''}{digits[:-decimals]}.{digits[-decimals:]}"
 
 
 def format_money(money: Money) -> str:
     """For people: "1,234.50 USD"."""
-    return f"{to_major(money.amount_minor, money.currency):,f} {money.currency}"
+    whole, point, rest = format_amount(money.amount_minor, money.currency).partition(".")
+    return f"{'-' if whole == '-0' else ''}{int(whole):,}{point}{rest} {money.currency}"
 
 
 def spread_by_largest_remainder(total_minor: int, weights: Sequence[int]) -> list[int]:

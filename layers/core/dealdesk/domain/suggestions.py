@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from dealdesk.domain import facts as slot
+from dealdesk.domain.compiled import Breach
 from dealdesk.domain.conditions import Compare, Condition, leaves
 from dealdesk.domain.decision import FxRate
 from dealdesk.domain.facts import FACTS
-from dealdesk.domain.judging import Breach
 from dealdesk.domain.measures import WHOLE, Priced, Terms, contract_value, margin, priced
 from dealdesk.domain.money import EXACT, to_major, to_minor
 from dealdesk.domain.policy import Policy
