@@ -160,7 +160,8 @@ class _Search:
             if len(self._seen) > MAX_TRIALS:
                 return None
             terms = apply_moves(self._terms, moves, self._policy.currency, self._rate)
-            self._seen[moves] = judged(terms, self._policy, self._rate, self._standing)
+            alike = next((seen for seen in self._seen.values() if seen.terms == terms), None)
+            self._seen[moves] = alike or judged(terms, self._policy, self._rate, self._standing)
         return self._seen[moves].verdict
 
     def _makes_needless(self, other: tuple[Move, Verdict], pair: tuple[Move, Verdict]) -> bool:

@@ -166,13 +166,22 @@ def _around(
             yield from (Move(BILLING, None, value.value) for value in Billing)
         elif isinstance(leaf, Compare) and isinstance(leaf.value, int):
             if leaf.fact.slot in (slot.PAYMENT_DAYS, slot.TERM_MONTHS):
-                for value in (leaf.value, leaf.value - 1, leaf.value + 1):
+                now = terms.payment_days if leaf.fact.slot == slot.PAYMENT_DAYS else terms.term_months
+                for value in _other_side(now, leaf.op, leaf.value):
                     yield from _towards(leaf.fact.slot, value, "", ids, terms, policy, rate)
             else:
                 rising = leaf.fact.slot in (slot.MARGIN, slot.CONTRACT_VALUE)
                 beyond = leaf.value + (1 if rising else -1)
                 for value in (leaf.value, beyond) if leaf.op in (">", "<") else (beyond, leaf.value):
                     yield from _towards(leaf.fact.slot, value, "min" if rising else "max", ids, terms, policy, rate)
+
+
+def _other_side(now: int, op: str, value: int) -> tuple[int, ...]:
+    """The nearest figures at which the comparison answers differently from now."""
+    if op in ("==", "!="):
+        return (value - 1, value + 1) if now == value else (value,)
+    first = value if op in ("<", ">=") else value + 1  # of those on the upper side
+    return (first,) if now < first else (first - 1,)
 
 
 def _towards(
