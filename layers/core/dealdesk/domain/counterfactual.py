@@ -18,9 +18,10 @@ from dealdesk.domain.policy import Policy
 from dealdesk.domain.rules import LimitTable, Unknown
 from dealdesk.domain.suggestions import BILLING, CAP, VALUE, Move, Moves, apply_moves, merged, moves_any, moves_for
 
-MAX_TRIALS = 48
+MAX_TRIALS, LEAST_TRIALS, MAX_LINES_JUDGED = 48, 8, 1_600
+"""How many changed quotes are judged: a bound on time, whatever the policy. A long quote gets fewer of them, so that
+less may be found for it, but what is found was judged like everything else."""
 SLIGHTLY_MORE = (1, 2, 3, 7, 19, 53)
-"""How many changed quotes are judged at most: a bound on time, whatever the policy."""
 
 _Rank = tuple[int, int]
 _Row = tuple[str, int]
@@ -68,6 +69,7 @@ class _Search:
             for breach in self._before.breaches
         )
         self._seen: dict[Moves, Judged] = {(): standing}
+        self._purse = max(min(MAX_TRIALS, MAX_LINES_JUDGED // len(self._terms.lines)), LEAST_TRIALS)
         self._hopeful: dict[str, bool] = {}
 
     def levers(self) -> tuple[Lever, ...]:
@@ -157,7 +159,7 @@ class _Search:
     def _try(self, moves: Moves) -> Verdict | None:
         """The verdict on the changed quote; None when the purse is empty."""
         if moves not in self._seen:
-            if len(self._seen) > MAX_TRIALS:
+            if len(self._seen) > self._purse:
                 return None
             terms = apply_moves(self._terms, moves, self._policy.currency, self._rate)
             alike = next((seen for seen in self._seen.values() if seen.terms == terms), None)

@@ -104,12 +104,10 @@ def apply_moves(terms: Terms, moves: Moves, currency: str, rate: FxRate | None) 
 def _capped(lines: tuple[Priced, ...], currency: str, ids: tuple[str, ...] | None, cap: int) -> tuple[Priced, ...]:
     keep = Decimal(WHOLE - cap).scaleb(-4)
     chosen = None if ids is None else frozenset(ids)
-    after = []
-    for line in lines:
-        net = EXACT.multiply(line.list_exact, keep)
-        if net > line.net_exact and (chosen is None or line.id in chosen):
-            line = line._replace(net_exact=net, net_minor=to_minor(net, currency))
-        after.append(line)
+    after = list(lines)
+    for index, line in enumerate(lines):
+        if (chosen is None or line.id in chosen) and (net := EXACT.multiply(line.list_exact, keep)) > line.net_exact:
+            after[index] = line._replace(net_exact=net, net_minor=to_minor(net, currency))
     return tuple(after)
 
 
