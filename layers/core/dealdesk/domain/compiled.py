@@ -79,11 +79,17 @@ class Writer:
         self._slots: set[int] = set()
         self._names: dict[str, object] = {}
         statements: list[str] = []
+        limits: dict[tuple[Fact, str], list[str]] = {}
         for place, rule in enumerate(rules):
             if rule.at_line is at_line:
                 self._slots = set()
-                statements.append(self._statement(place, rule))
+                statement, test = self._statement(place, rule), rule.test
                 self.reads.append((rule, frozenset(self._slots)))
+                if at_line and isinstance(test, LimitTable):
+                    limits.setdefault((test.fact, test.op), []).append(statement)
+                else:
+                    statements.append(statement)
+        statements += [self._only_beyond(fact, op, rules, limited) for (fact, op), limited in limits.items()]
         slots = sorted(frozenset[int]().union(*(slots for _, slots in self.reads)))
         reads = [f"f{slot} = facts[{slot}]" for slot in slots]
         self.source = "\n    ".join(["def ask(facts):", "found = []", *reads, *statements, "return found\n"])
@@ -93,6 +99,17 @@ class Writer:
         exec(compile(self.source, "<policy>", "exec"), written)
         return cast(Callable[[Facts], list[Any]], written["ask"])
 
+    def _only_beyond(self, fact: Fact, op: str, rules: Sequence[Rule], statements: Sequence[str]) -> str:
+        """The limits on one figure of a line, asked only where it lies beyond the strictest of them all."""
+        tables = [rule.test for rule in rules if rule.at_line and isinstance(rule.test, LimitTable)]
+        found = [row.limit for table in tables if (table.fact, table.op) == (fact, op) for row in table.rows]
+        read, strictest = self._figure(fact, op), self._name(min(found) if op == "max" else max(found))
+        return "\n        ".join([f"if {read} is not None and {read} {_BEYOND[op]} {strictest}:", *statements])
+
+    def _figure(self, fact: Fact, op: str) -> str:
+        high, low = fact.slots
+        return self._read(high if op == "max" else low)
+
     def _found(self, place: int, rule: Rule, row: int) -> Breach | Hit:
         return Hit(place, rule, row) if self._at_line else Breach(rule, row, None)
 
@@ -100,11 +117,9 @@ class Writer:
         guard = "" if rule.when is None else f"{self._holds(rule.when)} and "
         match rule.test:
             case LimitTable() as table:
-                high, low = table.fact.slots
-                figure = self._read(high if table.op == "max" else low)
+                figure = self._figure(table.fact, table.op)
                 rows = [(row.limit, self._found(place, rule, number)) for number, row in enumerate(table.rows)]
-                beyond = ">" if table.op == "max" else "<"
-                return self._table(guard, figure, table, rows, lambda limit: f"{figure} {beyond} {limit}")
+                return self._table(guard, figure, table, rows, lambda limit: f"{figure} {_BEYOND[table.op]} {limit}")
             case AllowedTable() as table:
                 value = self._read(table.fact.slot)
                 allowed = [
@@ -199,6 +214,7 @@ class Writer:
         return name
 
 
+_BEYOND = {"max": ">", "min": "<"}
 _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
 
 

@@ -16,7 +16,18 @@ from dealdesk.domain.measures import WHOLE, discount
 from dealdesk.domain.money import format_scaled
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.rules import LimitTable, Unknown
-from dealdesk.domain.suggestions import BILLING, CAP, VALUE, Move, Moves, apply_moves, merged, moves_any, moves_for
+from dealdesk.domain.suggestions import (
+    BILLING,
+    CAP,
+    VALUE,
+    Move,
+    Moves,
+    apply_moves,
+    asks_for_price,
+    merged,
+    moves_any,
+    moves_for,
+)
 
 MAX_TRIALS, LEAST_TRIALS, MAX_LINES_JUDGED = 48, 8, 1_600
 """How many changed quotes are judged: a bound on time, whatever the policy. A long quote gets fewer of them, so that
@@ -76,17 +87,19 @@ class _Search:
         """Single changes that better the outcome; of those that reach the same, the smallest."""
         found: dict[Move, Verdict] = {}
         for breaches in _grouped(self._before.breaches):
+            if self._is_spent():
+                break
             rule, cleared = breaches[0].rule, set[tuple[str, ...] | None]()
+            if asks_for_price(rule) and not self._can_better(CAP):
+                continue
             for move in moves_for(breaches[0], breaches, self._terms, self._policy, self._rate):
                 # A lower cap on the same lines only gives up more.
                 if (move.lever == CAP and move.lines in cleared) or not self._can_better(move.lever):
                     continue
                 verdict = self._try((move,))
-                if verdict is None:
-                    break
-                if _better(verdict, self._before):
+                if verdict is not None and _better(verdict, self._before):
                     found[move] = verdict
-                if move.lever == CAP and all(breach.rule is not rule for breach in verdict.breaches):
+                if move.lever == CAP and verdict is not None and all(b.rule is not rule for b in verdict.breaches):
                     cleared.add(move.lines)
         pairs = list(found.items())
         kept = [pair for pair in pairs if not any(self._makes_needless(other, pair) for other in pairs)]
@@ -125,6 +138,8 @@ class _Search:
         """The moves with one more that clears a rule; what no move cleared so far is tried again last."""
         terms, verdict, _ = self._seen[moves]
         for breaches in sorted(_grouped(verdict.breaches), key=lambda group: _row(group[0]) in stuck):
+            if self._is_spent():
+                return None
             for move in self._steadiest_first(moves_for(breaches[0], breaches, terms, self._policy, self._rate)):
                 trial = merged(moves, self._steadied(move))
                 after = self._try(trial)
@@ -159,12 +174,15 @@ class _Search:
     def _try(self, moves: Moves) -> Verdict | None:
         """The verdict on the changed quote; None when the purse is empty."""
         if moves not in self._seen:
-            if len(self._seen) > self._purse:
+            if self._is_spent():
                 return None
             terms = apply_moves(self._terms, moves, self._policy.currency, self._rate)
             alike = next((seen for seen in self._seen.values() if seen.terms == terms), None)
             self._seen[moves] = alike or judged(terms, self._policy, self._rate, self._standing)
         return self._seen[moves].verdict
+
+    def _is_spent(self) -> bool:
+        return len(self._seen) > self._purse
 
     def _makes_needless(self, other: tuple[Move, Verdict], pair: tuple[Move, Verdict]) -> bool:
         """Whether the other reaches as much on the same lever with a smaller change."""

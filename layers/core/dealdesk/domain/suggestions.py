@@ -10,12 +10,12 @@ from dealdesk.domain import facts as slot
 from dealdesk.domain.compiled import Breach
 from dealdesk.domain.conditions import Compare, Condition, leaves
 from dealdesk.domain.decision import FxRate
-from dealdesk.domain.facts import FACTS
+from dealdesk.domain.facts import FACTS, Unit
 from dealdesk.domain.measures import WHOLE, Priced, Terms, contract_value, margin, priced
 from dealdesk.domain.money import EXACT, to_major, to_minor
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.quote import Billing, ChargeType
-from dealdesk.domain.rules import AllowedTable, LimitTable, Unknown
+from dealdesk.domain.rules import AllowedTable, LimitTable, Rule, Unknown
 
 CAP, DAYS, TERM, BILLING, VALUE = (
     "max_line_discount_pct",
@@ -47,6 +47,11 @@ _MOVED_ALONE = {DAYS: slot.PAYMENT_DAYS, BILLING: slot.BILLING}
 def moves_any(lever: str, slots: frozenset[int]) -> bool:
     """Whether the lever can change any of these facts."""
     return _MOVED_ALONE[lever] in slots if lever in _MOVED_ALONE else not slots <= _UNMOVED[lever]
+
+
+def asks_for_price(rule: Rule) -> bool:
+    """Whether only a lower discount can satisfy the rule."""
+    return isinstance(rule.test, LimitTable) and rule.test.fact.unit is Unit.PERCENT
 
 
 class Move(NamedTuple):
