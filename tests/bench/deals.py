@@ -32,8 +32,13 @@ def _loosened(rule: dict[str, Any], copy: int) -> dict[str, Any]:
     if copy:
         changed["id"] = f"{rule['id']}-{copy}"
         for row in changed["rows"] if rule["kind"] == "limit" else ():
-            row["limit"] = str(Decimal(row["limit"]) + (copy if rule["op"] == "max" else -copy))
+            row["limit"] = str(_looser(Decimal(row["limit"]), rule, copy))
     return changed
+
+
+def _looser(limit: Decimal, rule: dict[str, Any], copy: int) -> Decimal:
+    step = limit / 20 if rule["fact"] == "total_contract_value" else 1
+    return limit + (copy if rule["op"] == "max" else -copy) * step
 
 
 def deals(count: int = DEALS, seed: int = 20) -> list[dict[str, Any]]:
@@ -48,6 +53,8 @@ def large_deal(lines: int, seed: int = 7) -> dict[str, Any]:
     chance = random.Random(seed)
     deal = _deal(chance) | {"risk": "medium", "payment_terms_days": 60, "segment": "enterprise", "term_months": 24}
     deal["lines"] = [_line(chance, str(number), chance.choice((0, 5, 10, 15, 18))) for number in range(lines)]
+    for line in deal["lines"]:
+        line["quantity"] = str(min(int(line["quantity"]), 3))
     for line in deal["lines"][:: max(lines // 10, 1)]:
         _price(line, Decimal(35))
     return deal

@@ -20,6 +20,7 @@ from dealdesk.domain.suggestions import (
     BILLING,
     CAP,
     VALUE,
+    Capped,
     Move,
     Moves,
     apply_moves,
@@ -81,6 +82,8 @@ class _Search:
         )
         self._seen: dict[Moves, Judged] = {(): standing}
         self._purse = max(min(MAX_TRIALS, MAX_LINES_JUDGED // len(self._terms.lines)), LEAST_TRIALS)
+        self._latest = standing
+        self._capped: Capped = {}
         self._hopeful: dict[str, bool] = {}
 
     def levers(self) -> tuple[Lever, ...]:
@@ -176,9 +179,10 @@ class _Search:
         if moves not in self._seen:
             if self._is_spent():
                 return None
-            terms = apply_moves(self._terms, moves, self._policy.currency, self._rate)
+            terms = apply_moves(self._terms, moves, self._policy.currency, self._rate, self._capped)
             alike = next((seen for seen in self._seen.values() if seen.terms == terms), None)
-            self._seen[moves] = alike or judged(terms, self._policy, self._rate, self._standing)
+            like = self._seen.get(moves[:-1], self._latest)
+            self._seen[moves] = self._latest = alike or judged(terms, self._policy, self._rate, like)
         return self._seen[moves].verdict
 
     def _is_spent(self) -> bool:

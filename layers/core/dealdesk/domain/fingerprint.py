@@ -6,7 +6,6 @@ import hashlib
 import json
 from decimal import Decimal
 
-from dealdesk.domain.money import EXACT
 from dealdesk.domain.quote import Line, Quote
 
 FIELD_MAP_VERSION = 1
@@ -64,4 +63,7 @@ def _line(line: Line, currency: str) -> dict[str, object]:
 
 def _plain(number: Decimal) -> str:
     """10, 10.0 and 1E+1 are one number, and so one text."""
-    return format(number.normalize(EXACT), "f") if number else "0"
+    if not number:
+        return "0"
+    text = format(number, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -76,14 +76,21 @@ def merged(moves: Moves, move: Move) -> Moves:
     return (*kept, move)
 
 
-def apply_moves(terms: Terms, moves: Moves, currency: str, rate: FxRate | None) -> Terms:
+Capped = dict[tuple[int, int], Priced]
+"""Lines at a cap that were priced before, by the identity of the line and the cap: both lines live as long as it."""
+
+
+def apply_moves(
+    terms: Terms, moves: Moves, currency: str, rate: FxRate | None, priced_before: Capped | None = None
+) -> Terms:
     """The terms after the moves; growth comes last, at the prices that the caps leave."""
+    known = {} if priced_before is None else priced_before
     lines, days, months, billing = terms.lines, terms.payment_days, terms.term_months, terms.billing
     target: int | None = None
     for move in moves:
         match move.lever:
             case "max_line_discount_pct":
-                lines = _capped(lines, terms.currency, move.lines, int(move.to))
+                lines = _capped(lines, terms.currency, move.lines, int(move.to), known)
             case "payment_days":
                 days = int(move.to)
             case "term_months":
@@ -106,13 +113,20 @@ def apply_moves(terms: Terms, moves: Moves, currency: str, rate: FxRate | None) 
     return after if target is None else _grown(after, target, currency, rate)
 
 
-def _capped(lines: tuple[Priced, ...], currency: str, ids: tuple[str, ...] | None, cap: int) -> tuple[Priced, ...]:
+def _capped(
+    lines: tuple[Priced, ...], currency: str, ids: tuple[str, ...] | None, cap: int, known: Capped
+) -> tuple[Priced, ...]:
     keep = Decimal(WHOLE - cap).scaleb(-4)
     chosen = None if ids is None else frozenset(ids)
     after = list(lines)
     for index, line in enumerate(lines):
-        if (chosen is None or line.id in chosen) and (net := EXACT.multiply(line.list_exact, keep)) > line.net_exact:
-            after[index] = line._replace(net_exact=net, net_minor=to_minor(net, currency))
+        if chosen is None or line.id in chosen:
+            if (capped := known.get((id(line), cap))) is None:
+                net = EXACT.multiply(line.list_exact, keep)
+                raised = net > line.net_exact
+                capped = line._replace(net_exact=net, net_minor=to_minor(net, currency)) if raised else line
+                known[id(line), cap] = capped
+            after[index] = capped
     return tuple(after)
 
 
