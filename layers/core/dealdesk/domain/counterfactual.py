@@ -85,6 +85,7 @@ class _Search:
         self._latest = standing
         self._capped: Capped = {}
         self._hopeful: dict[str, bool] = {}
+        self._discounts: dict[str, int] = {}
 
     def levers(self) -> tuple[Lever, ...]:
         """Single changes that better the outcome; of those that reach the same, the smallest."""
@@ -228,8 +229,9 @@ class _Search:
         return Change(move.lever, plain(fact, now, currency), plain(fact, move.to, currency), unit)
 
     def _highest_discount(self, move: Move) -> int:
-        chosen = [line for line in self._terms.lines if move.lines is None or line.id in move.lines]
-        return max(found[0] for line in chosen if (found := discount((line,))) is not None)
+        if not self._discounts:
+            self._discounts = {x.id: found[0] for x in self._terms.lines if (found := discount((x,))) is not None}
+        return max(found for id, found in self._discounts.items() if move.lines is None or id in move.lines)
 
 
 def _grouped(breaches: tuple[Breach, ...]) -> list[list[Breach]]:

@@ -156,11 +156,10 @@ def margin(lines: Sequence[Priced]) -> tuple[int, int] | None:
 
 
 def _margin(lines: Sequence[Priced], net: int) -> tuple[int, int] | None:
-    cost = 0
-    for line in lines:
-        if line.cost_minor is None:
-            return None
-        cost += line.cost_minor
+    costs = [line.cost_minor for line in lines]
+    if None in costs:
+        return None
+    cost = sum(costs)  # type: ignore[arg-type]
     if net == 0 and cost == 0:
         return None
     net = max(net, 1)
