@@ -149,7 +149,7 @@ def _as_json_logic(expression: Expression) -> dict[str, Any]:
     operator, *operands = expression
     if operator in ("and", "or", "if"):
         return {operator: [_as_json_logic(operand) for operand in operands]}
-    name = {"var": operands[0]} if isinstance(operands[0], str) else operands[0]
+    name: Any = {"var": operands[0]} if isinstance(operands[0], str) else operands[0]
     if operator in ("known", "unknown"):
         return {"!==" if operator == "known" else "===": [name, None]}
     return {{"==": "===", "!=": "!=="}.get(operator, operator): [name, operands[1]]}
@@ -160,7 +160,7 @@ def _cel(questions: list[Expression], names: list[str]) -> Ask:
 
     environment = cel.NewEnv(variables=dict.fromkeys(names, cel.Type.DYN))
     compiled = environment.compile(f"[{', '.join(_as_text(question, '&&', '||') for question in questions)}]")
-    return lambda context: compiled.eval(data=context).plain_value()  # type: ignore[no-any-return]
+    return lambda context: compiled.eval(data=context).plain_value()
 
 
 def _zen(questions: list[Expression], names: list[str]) -> Ask:

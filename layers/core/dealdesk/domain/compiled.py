@@ -79,17 +79,17 @@ class Writer:
         self._slots: set[int] = set()
         self._names: dict[str, object] = {}
         statements: list[str] = []
-        limits: dict[tuple[Fact, str], list[str]] = {}
+        limits: dict[tuple[Fact, str], list[tuple[LimitTable, str]]] = {}
         for place, rule in enumerate(rules):
             if rule.at_line is at_line:
                 self._slots = set()
                 statement, test = self._statement(place, rule), rule.test
                 self.reads.append((rule, frozenset(self._slots)))
                 if at_line and isinstance(test, LimitTable):
-                    limits.setdefault((test.fact, test.op), []).append(statement)
+                    limits.setdefault((test.fact, test.op), []).append((test, statement))
                 else:
                     statements.append(statement)
-        statements += [self._only_beyond(fact, op, rules, limited) for (fact, op), limited in limits.items()]
+        statements += [self._only_beyond(*figure, *zip(*limited, strict=True)) for figure, limited in limits.items()]
         slots = sorted(frozenset[int]().union(*(slots for _, slots in self.reads)))
         reads = [f"f{slot} = facts[{slot}]" for slot in slots]
         self.source = "\n    ".join(["def ask(facts):", "found = []", *reads, *statements, "return found\n"])
@@ -99,10 +99,9 @@ class Writer:
         exec(compile(self.source, "<policy>", "exec"), written)
         return cast(Callable[[Facts], list[Any]], written["ask"])
 
-    def _only_beyond(self, fact: Fact, op: str, rules: Sequence[Rule], statements: Sequence[str]) -> str:
+    def _only_beyond(self, fact: Fact, op: str, tables: Sequence[LimitTable], statements: Sequence[str]) -> str:
         """The limits on one figure of a line, asked only where it lies beyond the strictest of them all."""
-        tables = [rule.test for rule in rules if rule.at_line and isinstance(rule.test, LimitTable)]
-        found = [row.limit for table in tables if (table.fact, table.op) == (fact, op) for row in table.rows]
+        found = [row.limit for table in tables for row in table.rows]
         read, strictest = self._figure(fact, op), self._name(min(found) if op == "max" else max(found))
         return "\n        ".join([f"if {read} is not None and {read} {_BEYOND[op]} {strictest}:", *statements])
 
@@ -119,7 +118,8 @@ class Writer:
             case LimitTable() as table:
                 figure = self._figure(table.fact, table.op)
                 rows = [(row.limit, self._found(place, rule, number)) for number, row in enumerate(table.rows)]
-                return self._table(guard, figure, table, rows, lambda limit: f"{figure} {_BEYOND[table.op]} {limit}")
+                beyond = _BEYOND[table.op]
+                return self._table(guard, figure, table, rows, lambda limit: f"{figure} {beyond} {limit}")
             case AllowedTable() as table:
                 value = self._read(table.fact.slot)
                 allowed = [
