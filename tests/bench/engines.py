@@ -152,7 +152,8 @@ def _as_json_logic(expression: Expression) -> dict[str, Any]:
     name: Any = {"var": operands[0]} if isinstance(operands[0], str) else operands[0]
     if operator in ("known", "unknown"):
         return {"!==" if operator == "known" else "===": [name, None]}
-    return {{"==": "===", "!=": "!=="}.get(operator, operator): [name, operands[1]]}
+    exact = {"==": "===", "!=": "!=="}
+    return {exact.get(operator, str(operator)): [name, operands[1]]}
 
 
 def _cel(questions: list[Expression], names: list[str]) -> Ask:

@@ -139,7 +139,7 @@ class _Deal:
             return None
         cost = sum(self._minor(line, "unit_cost") for line in lines)
         net = sum(self._minor(line, "net_unit_price") for line in lines)
-        return None if net == cost == 0 else Fraction(max(net, 1) - cost, max(net, 1))
+        return None if net == cost == 0 else Fraction(int(max(net, 1) - cost), int(max(net, 1)))
 
     def _contract_value(self) -> int | None:
         net = sum(self._minor(line, "net_unit_price") for line in self._quote["lines"])

@@ -199,6 +199,22 @@ def test_every_suggestion_does_what_it_says_when_applied(policy: Policy, quote: 
         assert (after.outcome, after.required_steps) == (found.joint.outcome, found.joint.required_steps)
 
 
+@pytest.mark.parametrize("risk", Risk)
+@pytest.mark.parametrize(
+    ("unit", "net", "cost", "quantity"),
+    [("21.97", "15.1593", "8.788", "9"), ("399.23", "87.8306", "139.7305", "1"), ("248.84", "84.6056", "99.536", "4")],
+)
+def test_growth_is_not_suggested_where_a_margin_at_its_floor_hangs_on_rounding(
+    unit: str, net: str, cost: str, quantity: str, risk: Risk
+) -> None:
+    policy = load_template("saas-standard")
+    quote = a_quote(a_line(unit=unit, net=net, cost=cost, quantity=quantity), risk=risk)
+    joint = evaluate(quote, policy, {}).counterfactual.joint
+
+    assert joint is not None
+    assert evaluate(applied(quote, joint.changes, policy), policy, {}).outcome is joint.outcome
+
+
 @settings(deadline=None)
 @given(quote=any_quote())
 def test_the_default_policy_always_knows_a_way_unless_nothing_is_charged(quote: Quote) -> None:

@@ -6,7 +6,7 @@ import random
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dealdesk.domain.fingerprint import fingerprint
@@ -32,17 +32,22 @@ MOVES = st.lists(
     max_size=3,
 )
 
+# A policy and a quote are a long draw: fewer of them keep `make check` short.
+few = settings(max_examples=settings().max_examples // 3)
+
 
 def answer_of(decision: Decision) -> Answer:
     violated = frozenset((violation.rule, violation.line) for violation in decision.violations)
     return Answer(decision.outcome.value, violated, frozenset(decision.required_steps))
 
 
+@few
 @given(a_policy(), a_deal())
 def test_a_decision_is_what_exact_fractions_say(policy: Json, deal: Json) -> None:
     assert answer_of(evaluate(quote_of(deal), parse_policy(policy), {})) == decide(policy, deal)
 
 
+@few
 @given(a_policy(), a_deal(), st.sampled_from(["EUR", "JPY", "KWD"]), st.sampled_from(["1.1", "0.0067", "3.25", None]))
 def test_a_decision_in_another_currency_is_what_exact_fractions_say(
     policy: Json, deal: Json, currency: str, rate: str | None
@@ -74,6 +79,7 @@ def test_a_ceiling_decides_at_the_basis_point_and_the_minor_unit(
     assert answer_of(evaluate(a_quote(line), parse_policy(policy), {})) == decide(policy, document)
 
 
+@few
 @given(a_policy(), a_deal())
 def test_a_rule_by_itself_answers_as_it_does_among_all(policy: Json, deal: Json) -> None:
     parsed, terms = parse_policy(policy), terms_of(quote_of(deal))
@@ -91,6 +97,7 @@ def test_a_rule_by_itself_answers_as_it_does_among_all(policy: Json, deal: Json)
     assert {(b.rule.id, b.row, b.line) for b in breaches if b.rule in parsed.rules} == alone
 
 
+@few
 @given(a_policy(), a_deal(), MOVES, MOVES)
 def test_judging_only_what_changed_says_the_same_as_judging_all(
     policy: Json, deal: Json, moves: list[Move], others: list[Move]
@@ -105,6 +112,7 @@ def test_judging_only_what_changed_says_the_same_as_judging_all(
     assert (quick.verdict.outcome, quick.verdict.steps) == (whole.verdict.outcome, whole.verdict.steps)
 
 
+@few
 @given(a_policy(), a_deal(), st.randoms())
 def test_the_order_of_lines_and_of_members_changes_nothing(policy: Json, deal: Json, chance: random.Random) -> None:
     lines = [_shuffled(line, chance) for line in deal["lines"]]

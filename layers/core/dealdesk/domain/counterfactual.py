@@ -12,7 +12,7 @@ from dealdesk.domain.compiled import Breach
 from dealdesk.domain.decision import Change, Counterfactual, Decision, FxRate, Joint, Lever, Outcome
 from dealdesk.domain.facts import FACTS, Unit, plain
 from dealdesk.domain.judging import Judged, Verdict, judge, judged
-from dealdesk.domain.measures import WHOLE, discount
+from dealdesk.domain.measures import WHOLE, Terms, discount
 from dealdesk.domain.money import format_scaled
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.rules import LimitTable, Unknown
@@ -34,6 +34,7 @@ MAX_TRIALS, LEAST_TRIALS, MAX_LINES_JUDGED = 48, 8, 1_600
 """How many changed quotes are judged: a bound on time, whatever the policy. A long quote gets fewer of them, so that
 less may be found for it, but what is found was judged like everything else."""
 SLIGHTLY_MORE = (1, 2, 3, 7, 19, 53)
+HAIRS = (1, 2, 5)  # basis points
 
 _Rank = tuple[int, int]
 _Row = tuple[str, int]
@@ -101,7 +102,7 @@ class _Search:
                 if (move.lever == CAP and move.lines in cleared) or not self._can_better(move.lever):
                     continue
                 verdict = self._try((move,))
-                if verdict is not None and _better(verdict, self._before):
+                if verdict is not None and _better(verdict, self._before) and self._is_steady((move,), verdict):
                     found[move] = verdict
                 if move.lever == CAP and verdict is not None and all(b.rule is not rule for b in verdict.breaches):
                     cleared.add(move.lines)
@@ -127,13 +128,14 @@ class _Search:
             if further is None:
                 break
             moves = further
+        moves = self._at_any_size(moves)
         best = self._seen[moves].verdict
-        if not _better(best, self._before) or not self._is_steady(moves, best):
+        if not _better(best, self._before):
             return None
         for move in moves:
             fewer = tuple(other for other in moves if other != move)
             verdict = self._try(fewer)
-            if verdict is not None and _rank(verdict) <= _rank(best):
+            if verdict is not None and _rank(verdict) <= _rank(best) and self._is_steady(fewer, verdict):
                 moves, best = fewer, verdict
         ordered = tuple(x for stage in self._policy.route_for(best.steps) for x in stage.steps)
         return Joint(tuple(self._change(move) for move in moves), best.outcome, ordered)
@@ -167,7 +169,19 @@ class _Search:
         currency, others = self._policy.currency, tuple(move for move in moves if move is not growth)
         sizes = (growth._replace(to=int(growth.to) + more) for more in SLIGHTLY_MORE)
         grown = (apply_moves(self._terms, (*others, size), currency, self._rate) for size in sizes)
-        return all(_rank(judge(terms, self._policy, self._rate)) <= _rank(reached) for terms in grown)
+        worst = _with_costs_rounded_up(self._seen[moves].terms)
+        return all(_rank(judge(terms, self._policy, self._rate)) <= _rank(reached) for terms in (worst, *grown))
+
+    def _at_any_size(self, moves: Moves) -> Moves:
+        """The moves, with caps a hair lower where they would reach as much at some sizes only; else none."""
+        for hair in (0, *HAIRS):
+            lower = tuple(m._replace(to=max(int(m.to) - hair, 0)) if m.lever == CAP else m for m in moves)
+            verdict = self._try(lower)
+            if verdict is None:
+                break
+            if _rank(verdict) <= _rank(self._seen[moves].verdict) and self._is_steady(lower, verdict):
+                return lower
+        return ()
 
     def _steadied(self, move: Move) -> Move:
         """A cap a hair lower where the quote may also have to grow: at another size it rounds differently."""
@@ -232,6 +246,12 @@ class _Search:
         if not self._discounts:
             self._discounts = {x.id: found[0] for x in self._terms.lines if (found := discount((x,))) is not None}
         return max(found for id, found in self._discounts.items() if move.lines is None or id in move.lines)
+
+
+def _with_costs_rounded_up(terms: Terms) -> Terms:
+    """The least margin that rounding could leave: on each line a minor unit for its cost, and one for its price."""
+    lines = (x if x.cost_minor is None else x._replace(cost_minor=x.cost_minor + 2) for x in terms.lines)
+    return terms._replace(lines=tuple(lines))
 
 
 def _grouped(breaches: tuple[Breach, ...]) -> list[list[Breach]]:
