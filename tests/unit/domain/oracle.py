@@ -150,7 +150,7 @@ class _Deal:
         return _half_up(Fraction(net, self._unit) * _fraction(self._rate) * MINOR[self._currency])
 
     def _exact(self, line: Json, price: str) -> Fraction:
-        return _fraction(line[price]) * _fraction(line["quantity"]) * line["periods"] * self._unit
+        return _fraction(line[price]) * _fraction(line["quantity"]) * int(line["periods"]) * self._unit
 
     def _minor(self, line: Json, price: str) -> int:
         return _half_up(self._exact(line, price))
