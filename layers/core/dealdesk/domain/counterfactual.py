@@ -195,9 +195,10 @@ class _Search:
             if self._is_spent():
                 return None
             terms = apply_moves(self._terms, moves, self._policy.currency, self._rate, self._capped)
-            alike = next((seen for seen in self._seen.values() if seen.terms == terms), None)
             like = self._seen.get(moves[:-1], self._latest)
-            self._seen[moves] = self._latest = alike or judged(terms, self._policy, self._rate, like)
+            unchanged = like.terms == terms
+            self._latest = like if unchanged else judged(terms, self._policy, self._rate, like)
+            self._seen[moves] = self._latest
         return self._seen[moves].verdict
 
     def _is_spent(self) -> bool:
