@@ -130,3 +130,26 @@ def _shuffled(members: Json, chance: random.Random) -> Json:
     items = list(members.items())
     chance.shuffle(items)
     return dict(items)
+
+
+@pytest.mark.parametrize(
+    ("move", "left"),
+    [
+        (Move(CAP, ("1",), 1_500), [1]),
+        (Move(CAP, None, 1_500), []),
+        (Move(CAP, ("1",), 1_700), [0, 1]),
+        (Move(DAYS, None, 30), []),
+        (Move(DAYS, None, 60), [0, 1]),
+        (Move(TERM, None, 24), []),
+    ],
+)
+def test_a_line_is_asked_again_when_it_or_what_rules_read_around_it_changed(move: Move, left: list[int]) -> None:
+    rule = a_rule(scope="line", rows=[{"limit": "15"}], when="payment_days > 30 && term_months < 24")
+    policy = parse_policy(a_document(rule))
+    terms = terms_of(a_quote(a_line("1", off="20"), a_line("2", off="20"), a_line("3"), payment_terms_days=45))
+    before = judged(terms, policy, None)
+
+    after = judged(apply_moves(terms, (move,), "USD", None), policy, None, before)
+
+    assert [breach.line for breach in before.verdict.breaches] == [0, 1]
+    assert [breach.line for breach in after.verdict.breaches] == left
