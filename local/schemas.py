@@ -14,9 +14,11 @@ from local.build import FUNCTION, read_template
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "layers" / "core"))
 
 from dealdesk.contracts.bus import SCHEMA_VERSION, BusEvent
-from dealdesk.domain.events import EVENT_TYPES
+from dealdesk.domain.events import EVENT_TYPES as DEAL_EVENT_TYPES
+from dealdesk.domain.policy_events import POLICY_EVENT_TYPES
 
 ROOT = Path(__file__).resolve().parents[1]
+EVENT_TYPES = DEAL_EVENT_TYPES | POLICY_EVENT_TYPES
 FOLDER = ROOT / "docs" / "events"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -31,33 +33,49 @@ WHEN = {
     "approval.answered": "The CRM says that an approver has decided; the answer is read back before it counts.",
     "approval.granted": "An approver has said yes to one step.",
     "approval.rejected": "An approver has said no; the round has ended.",
-    "approval.expired": "The approval has ended before the contract went out.",
+    "approval.reminded": "Half of the time for a step has passed without an answer.",
+    "approval.escalated": "A step that nobody answers is open to more people.",
+    "approval.expired": "The approval, or the wait for it, has ended before the contract went out.",
     "deal.approved": "Every step is granted and every condition met, or none was asked; the certificate is issued.",
     "deal.recalled": "The quote was taken back before its contract went out.",
     "document.requested": "The contract has to be sent for signature.",
     "document.sent": "The envelope is with the customer.",
+    "document.reported": "The provider hints, unsigned, that something became of the envelope; it is asked what.",
     "document.completed": "The customer has signed.",
     "document.declined": "The customer has declined to sign.",
     "document.voided": "The envelope has ended unsigned: withdrawn, voided or expired.",
     "document.void_requested": "The terms have changed; the envelope that is out has to be voided.",
     "payment.requested": "The deal's total has to be collected.",
     "payment.link_created": "The customer can pay; `url` is the page.",
+    "payment.reported": "The payment provider says that something happened; it is asked before money moves.",
+    "payment.approved": "The payer has agreed at the provider; the money has to be taken.",
+    "payment.processing": "The money was taken and is on its way; it may still bounce.",
     "payment.succeeded": "The amount that was asked has arrived.",
     "payment.failed": "The link has expired, the debit was declined, or the provider has refused to make a link.",
     "payment.unmatched": "Money has arrived that does not settle the deal; a person has to decide.",
     "payment.cancel_requested": "A pending payment has to be withdrawn.",
     "payment.rolled_back": "The pending payment is withdrawn.",
+    "refund.requested": "Somebody wants to give money back; somebody else has to approve.",
+    "refund.approved": "The refund is approved; the money has to be given back.",
+    "refund.rejected": "The refund is rejected, or withdrawn by who asked for it.",
+    "refund.submitted": "The provider has taken the refund; the customer has not got it yet.",
+    "refund.failed": "No money has gone back: the provider refused, it bounced, or a dispute took the money first.",
+    "payment.refunded": "Money has gone back to the customer; the payment stays as it is.",
+    "payment.disputed": "The payer's bank disputes a payment, or the dispute is won or lost.",
     "invoice.staged": "The draft invoice is ready for finance.",
     "invoice.approved": "Finance has approved the draft.",
     "invoice.rejected": "Finance has rejected the draft.",
     "invoice.posting_requested": "The approved invoice has to be posted, for the first time or again.",
     "invoice.posted": "The ledger has the invoice.",
     "invoice.failed": "The ledger has refused the invoice; a person must change something and ask again.",
+    "invoice.reported": "The ledger says that somebody has touched the invoice; `said` is what it reads now.",
     "intent.failed": "A vendor has refused an effect for good; a person must change something.",
     "intent.attempted": "A worker has taken the lease of an effect and is about to call the vendor.",
     "intent.interrupted": "The vendor has not answered clearly; the next attempt looks up first.",
     "vendor.asked": "The deal was silent, the vendor was asked, and nothing had changed.",
     "deal.closed": "The deal is paid and its invoice is posted.",
+    "policy.drafted": "Somebody has written a version of a policy, or edited one.",
+    "policy.published": "A second person has put a version of a policy in force, or an earlier one back in force.",
 }
 
 
@@ -127,6 +145,8 @@ def schema_of(type_: str) -> dict[str, Any]:
     definitions = data.pop("$defs", {})
     envelope = TypeAdapter(BusEvent).json_schema(mode="serialization")
     moment = {"type": "string", "format": "date-time"}
+    if type_ in POLICY_EVENT_TYPES:
+        envelope["properties"]["deal_id"] = {"const": ""}
     fixed = {"type": {"const": type_}, "version": {"const": SCHEMA_VERSION}, "occurred_at": moment, "data": data}
     properties = {name: fixed.get(name, shown) for name, shown in envelope["properties"].items()}
     schema = {
@@ -175,8 +195,10 @@ Every event has `id` (unique over all deals; drop what you have seen), `type`, `
 late, so order by `sequence`; n8n gets only some of the types, so it sees gaps. Fields may be added; ignore those that
 you do not know.
 
+Events of policies have an empty `deal_id`: `data.policy_id` names the policy, and `sequence` numbers its events.
+
 Amounts are whole minor units (`amount_minor`, `total_minor`). People are ids: their names and addresses are in no
-event. "Who reacts" is what the rules of `template.yaml` send on; every event is in the deal's timeline.
+event. "Who reacts" is what the rules of `template.yaml` send on; every event is in the timeline of its deal or policy.
 
 | type | when | who reacts |
 |---|---|---|

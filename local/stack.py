@@ -26,8 +26,11 @@ TWINS_CONFIG, TWINS_READY = LOCAL / "twins.json", LOCAL / "twins.ready.json"
 # The template's parameter that points at each twin.
 TWIN_PARAMETERS = {
     "SalesforceUrl": "salesforce",
+    "HubspotUrl": "hubspot",
     "DocusignOauthUrl": "docusign",
+    "DropboxSignUrl": "dropbox_sign",
     "StripeUrl": "stripe",
+    "PaypalUrl": "paypal",
     "QuickbooksUrl": "quickbooks",
     "QuickbooksOauthUrl": "quickbooks",
     "N8nUrl": "n8n",

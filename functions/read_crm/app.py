@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from dealdesk.adapters.dynamo_approvers import DynamoApprovers
 from dealdesk.adapters.dynamo_deals import DynamoDeals
 from dealdesk.adapters.dynamo_people import DynamoPeople
 from dealdesk.adapters.dynamo_policies import DynamoPolicies
@@ -52,6 +53,11 @@ def policies() -> DynamoPolicies:
     return DynamoPolicies(config().dealdesk_table)
 
 
+@cache
+def approvers() -> DynamoApprovers:
+    return DynamoApprovers(config().dealdesk_table)
+
+
 def crm() -> SalesforceCrm:
     """Made anew when the secret has been rotated."""
     return connected(secrets.secret(config().salesforce_secret, Secret))
@@ -79,6 +85,7 @@ def read(message: Message) -> None:
             deal = answer_approval(
                 deals(),
                 crm(),
+                approvers(),
                 message.deal_id,
                 message.data["approval_key"],
                 cause=Cause("bus", message.id),
@@ -90,7 +97,7 @@ def read(message: Message) -> None:
             if deals().load(message.deal_id).unread:
                 evaluate(message.deal_id, cause)
             else:
-                ask_crm(deals(), crm(), message.deal_id, cause=cause, now=clock.now())
+                ask_crm(deals(), crm(), approvers(), message.deal_id, cause=cause, now=clock.now())
             telemetry.said("CRM asked about a silent deal", deal_id=message.deal_id, cause=str(cause))
         case Sweep():
             found = sweep_submissions(deals(), crm(), "salesforce", deal_id_of, clock.now())
@@ -101,6 +108,6 @@ def read(message: Message) -> None:
 
 def evaluate(deal_id: str, cause: Cause) -> None:
     people = DynamoPeople(config().dealdesk_table)
-    deal = evaluate_quote(deals(), crm(), people, policies(), deal_id, cause=cause, clock=clock.now)
+    deal = evaluate_quote(deals(), crm(), people, policies(), approvers(), deal_id, cause=cause, clock=clock.now)
     outcome = deal.decision.outcome.value if deal.decision else None
     telemetry.said("quote evaluated", deal_id=deal_id, cause=str(cause), outcome=outcome, stage=deal.stage.value)

@@ -1,4 +1,4 @@
-"""Stripe says what became of a checkout session: verify, record, answer."""
+"""Stripe says what became of a checkout session or a refund: verify, record, answer."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from dealdesk.edge import clock, proofs, secrets, settings
 from dealdesk.edge.inbox import Report, answer_webhook
 from dealdesk.ports import Cause
 from dealdesk.usecases.record_payment import record_payment
+from dealdesk.usecases.record_refund import record_refund
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,10 @@ def read(headers: dict[str, str], body: bytes, now: datetime) -> Report | None:
         now,
     )
     event = stripe.parse_event(body)
+    return _about_session(event, now) or _about_refund(event, now)
+
+
+def _about_session(event: stripe.StripeEvent, now: datetime) -> Report | None:
     session = stripe.session_of(event)
     state = stripe.state_of(session, event.type) if session else None
     if session is None or state is None:
@@ -63,4 +68,19 @@ def read(headers: dict[str, str], body: bytes, now: datetime) -> Report | None:
         str(cause),
         lambda: record_payment(deals(), deal_id, state, cause=cause, vendor="stripe", now=now),
         {"state": msgspec.to_builtins(state)},
+    )
+
+
+def _about_refund(event: stripe.StripeEvent, now: datetime) -> Report | None:
+    """A refund that the desk asked for: others name no deal, and a person sees them at Stripe."""
+    report = stripe.correction_of(event)
+    if not isinstance(report, stripe.RefundReport) or not report.deal_id:
+        return None
+    deal_id, reference, state = report.deal_id, report.reference, report.refund
+    cause = Cause("stripe", event.id)
+    return Report(
+        deal_id,
+        str(cause),
+        lambda: record_refund(deals(), deal_id, reference, state, cause=cause, vendor="stripe", now=now),
+        {"refund": msgspec.to_builtins(state), "reference": reference},
     )

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from dealdesk.contracts import bus
+from dealdesk.domain.chain import subject_of
 from dealdesk.edge import aws, settings, telemetry
 from dealdesk.edge.measures import measure
 
@@ -41,7 +42,7 @@ def handler(event: dict[str, Any], _context: object) -> None:
         if answer["FailedEntryCount"]:
             raise NotRelayed(f"{answer['FailedEntryCount']} of {len(chunk)} events were not taken")
     for sent in events:
-        telemetry.said("event relayed", deal_id=sent.deal_id, event=sent.type, sequence=sent.sequence)
+        telemetry.said("event relayed", deal_id=sent.deal_id, event=sent.type, event_id=sent.id, sequence=sent.sequence)
         measure(sent)
     if not events:
         telemetry.said("nothing to relay")
@@ -53,10 +54,11 @@ def _is_event(record: dict[str, Any]) -> bool:
 
 
 def _event(image: dict[str, Any]) -> bus.BusEvent:
-    deal_id, sequence = image["pk"]["S"].removeprefix("DEAL#"), int(image["version"]["N"])
-    type_ = image["type"]["S"]
+    kind, _, subject = image["pk"]["S"].partition("#")
+    type_, sequence = image["type"]["S"], int(image["version"]["N"])
+    deal_id = subject if kind == "DEAL" else ""
     return bus.BusEvent(
-        id=f"{deal_id}:{sequence:06d}",
+        id=f"{deal_id or subject_of(subject)}:{sequence:06d}",
         type=type_,
         version=bus.SCHEMA_VERSION,
         occurred_at=image["occurred_at"]["S"],

@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 
 from dealdesk.adapters.docusign import DocusignSignatures
+from dealdesk.adapters.dynamo_approvers import DynamoApprovers
 from dealdesk.adapters.dynamo_deals import DynamoDeals
 from dealdesk.adapters.dynamo_people import DynamoPeople
+from dealdesk.adapters.dynamo_policies import DynamoPolicies
 from dealdesk.edge import clock, secrets, settings, telemetry
 from dealdesk.edge.reactions import Message, Parked, QueueSettings, Silence, Sweep, react
 from dealdesk.errors import Malformed
@@ -69,7 +71,16 @@ def request(message: Message) -> None:
     if isinstance(message, Parked | Sweep):
         raise Malformed(f"request_signature takes no {message}")
     people = DynamoPeople(config().dealdesk_table)
-    done = request_signature(deals(), people, signatures(), message.deal_id, clock.now)
+    table = config().dealdesk_table
+    done = request_signature(
+        deals(),
+        people,
+        signatures(),
+        DynamoPolicies(table),
+        DynamoApprovers(table),
+        message.deal_id,
+        clock.now,
+    )
     if isinstance(message, Silence) and not done:
         cause = Cause("chase", f"{message.deal_id}@{message.due_at}")
         ask_about_signature(deals(), signatures(), message.deal_id, cause=cause, now=clock.now())

@@ -5,22 +5,26 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated, Any
 
+import approver_routes
 import policy_routes
 from access import COLLECTS, DECIDES, READS, SEES_ALL, WRITES
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from desk import (
     Ask,
+    approvers,
+    as_a_rep_sees,
     caller,
     contact_of,
     deal_of_invoice,
     deal_of_payment,
     deals,
+    guardrails,
     index,
     invoice_links,
+    lies_inside,
     open_invoice,
     people,
-    policies,
     version_seen,
     wait_for_link,
 )
@@ -29,9 +33,10 @@ from replies import as_response, guarded, install
 
 from dealdesk.contracts import rest, views
 from dealdesk.domain import approvals, invoices, payments
+from dealdesk.domain.advice import what_would_pass
 from dealdesk.domain.approvals import Answer
 from dealdesk.domain.chain import first_break
-from dealdesk.domain.counterfactual import what_would_pass
+from dealdesk.domain.disclosure import what_a_rep_may_try
 from dealdesk.domain.events import QuoteReceived
 from dealdesk.domain.guardrails import evaluate, to_json
 from dealdesk.domain.submission import judge
@@ -42,6 +47,7 @@ app = APIGatewayRestResolver(enable_validation=True)
 app.enable_swagger(path="/docs", title="Deal Desk OS", version="1.0.0")
 install(app)
 app.include_router(policy_routes.router)
+app.include_router(approver_routes.router)
 
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
@@ -73,18 +79,20 @@ def create_deal(body: rest.QuoteIn, key: Key = None) -> Response[rest.DealOut]:
     deal_id = ask.deal_id(body.crm)
     contact = contact_of(deal_id, body.contact)
     quote = body.to_quote(contact.id if contact else None)
-    crm = ask.crm_record(body.crm)
+    crm, directory = ask.crm_record(body.crm), approvers().directory()
+    original = ask.who.sees(deals().load(body.copied_from)) if body.copied_from else None
 
     def decide(deal: Any, now: Any) -> Any:
         received = [] if deal.version else [QuoteReceived(crm, now, ask.who.person_id)]
-        judged = judge(deal, quote, policies().current(now), policies().fx_rates(now), ask.who.person_id, now)
+        judged = judge(deal, quote, *guardrails(now), ask.who.person_id, directory, now)
         # Only now is the caller known to be allowed; and the signer must be there before the deal asks for them.
         if contact:
             people().remember(contact)
         return [*received, *judged]
 
     deal = ask.change(deal_id, decide, or_new=True)
-    return as_response(HTTPStatus.CREATED, views.deal_view(deal, invoice_links(app)))
+    inside = original.id if original and lies_inside(deal, original) else None
+    return as_response(HTTPStatus.CREATED, views.deal_view(ask.who.shown(deal), invoice_links(app), inside))
 
 
 @app.get("/deals/<deal_id>", summary="A deal, as it is or as it was")
@@ -94,7 +102,7 @@ def get_deal(deal_id: str, as_of: Annotated[str | None, Query()] = None) -> Resp
     deal = deals().as_of(deal_id, at=clock.parse(as_of, "as_of")) if as_of else now
     if not deal.version:
         raise DealUnknown(f"there was no deal {deal_id} yet at that time")
-    return as_response(HTTPStatus.OK, views.deal_view(deal, invoice_links(app)), etag=deal.version)
+    return as_response(HTTPStatus.OK, views.deal_view(who.shown(deal), invoice_links(app)), etag=deal.version)
 
 
 @app.patch("/deals/<deal_id>", summary="Change terms; they are judged again, and an approval may end")
@@ -105,7 +113,7 @@ def change_deal(
     key: Key = None,
 ) -> Response[rest.DealOut]:
     ask = Ask(app, body, key, WRITES)
-    seen = version_seen(if_match)
+    seen, directory = version_seen(if_match), approvers().directory()
 
     def decide(deal: Any, now: Any) -> Any:
         if deal.version != seen:
@@ -113,10 +121,10 @@ def change_deal(
         if deal.quote is None:
             raise Conflict(f"deal {deal_id} has no quote yet")
         quote = body.applied_to(deal.quote)
-        return judge(deal, quote, policies().current(now), policies().fx_rates(now), ask.who.person_id, now)
+        return judge(deal, quote, *guardrails(now), ask.who.person_id, directory, now)
 
     deal = ask.change(deal_id, decide)
-    return as_response(HTTPStatus.OK, views.deal_view(deal, invoice_links(app)), etag=deal.version)
+    return as_response(HTTPStatus.OK, views.deal_view(ask.who.shown(deal), invoice_links(app)), etag=deal.version)
 
 
 @app.post("/deals/<deal_id>/approvals", summary="Decide an approval step, on the terms that were seen")
@@ -130,9 +138,11 @@ def decide_approval(deal_id: str, body: rest.ApprovalIn, key: Key = None) -> Res
         groups=ask.who.groups,
         comment=body.comment,
         conditions=body.to_conditions(),
+        round=body.round,
     )
-    deal = ask.change(deal_id, lambda deal, now: approvals.decide(deal, answer, now))
-    return as_response(HTTPStatus.OK, views.deal_view(deal, invoice_links(app)))
+    directory = approvers().directory()
+    deal = ask.change(deal_id, lambda deal, now: approvals.decide(deal, answer, directory, now))
+    return as_response(HTTPStatus.OK, views.deal_view(ask.who.shown(deal), invoice_links(app)))
 
 
 @app.post("/deals/<deal_id>/recall", summary="Take the quote back before the contract goes out")
@@ -140,25 +150,32 @@ def recall_deal(deal_id: str, key: Key = None) -> Response[rest.DealOut]:
     ask = Ask(app, None, key, WRITES)
     any_deal = ask.who.role in ("deal_desk", "admin")
     deal = ask.change(deal_id, lambda deal, _: approvals.recall(deal, ask.who.person_id, any_deal))
-    return as_response(HTTPStatus.OK, views.deal_view(deal, invoice_links(app)))
+    return as_response(HTTPStatus.OK, views.deal_view(ask.who.shown(deal), invoice_links(app)))
 
 
 @app.get("/deals/<deal_id>/timeline", summary="Everything that happened, in order, with its cause")
 def get_timeline(deal_id: str) -> rest.TimelineOut:
-    caller(app).may(READS).sees(deals().load(deal_id))
+    who = caller(app).may(READS)
+    who.sees(deals().load(deal_id))
     records = deals().history(deal_id)
-    events = [rest.EventOut.model_validate(views.record_fields(record)) for record in records]
+    shown = records if who.sees_limits else map(as_a_rep_sees, records)
+    events = [rest.EventOut.model_validate(views.record_fields(record)) for record in shown]
     return rest.TimelineOut(deal_id=deal_id, complete=first_break(records) is None, events=events)
 
 
 @app.post("/guardrails/preview", summary="What the guardrails would say, without saving anything")
 def preview(body: rest.QuoteIn) -> rest.DecisionOut:
-    caller(app).may(READS)
+    who = caller(app).may(READS)
     now = clock.now()
-    decision = evaluate(body.to_quote(None), policies().current(now), policies().fx_rates(now))
+    quote = body.to_quote(None)
+    decision = evaluate(quote, *guardrails(now))
     telemetry.said("quote previewed", outcome=decision.outcome.value)
+    passes = what_would_pass(decision) if who.sees_limits else what_a_rep_may_try(decision)
     return rest.DecisionOut(
-        decision=to_json(decision), fingerprint=decision.fingerprint, what_would_pass=what_would_pass(decision)
+        decision=to_json(who.told(decision)),
+        fingerprint=decision.fingerprint,
+        what_would_pass=passes,
+        payment_terms_cost=views.payment_terms_cost(quote),
     )
 
 
@@ -203,9 +220,10 @@ def get_invoice(invoice_id: str) -> Response[rest.InvoiceOut]:
 @app.post("/invoices/<invoice_id>/approve", summary="Finance approves the draft; it is then posted once")
 def approve_invoice(invoice_id: str, key: Key = None) -> Response[rest.InvoiceOut]:
     ask = Ask(app, None, key, DECIDES)
+    who, directory = ask.who, approvers().directory()
     deal = ask.change(
         deal_of_invoice(invoice_id),
-        lambda deal, now: invoices.approve(deal, invoice_id, ask.who.person_id, ask.who.groups, now),
+        lambda deal, now: invoices.approve(deal, invoice_id, who.person_id, who.groups, directory, now),
     )
     return as_response(HTTPStatus.OK, views.invoice_view(deal, invoices.find(deal, invoice_id), invoice_links(app)))
 
@@ -213,9 +231,10 @@ def approve_invoice(invoice_id: str, key: Key = None) -> Response[rest.InvoiceOu
 @app.post("/invoices/<invoice_id>/reject", summary="Finance rejects the draft, and says why")
 def reject_invoice(invoice_id: str, body: rest.RejectIn, key: Key = None) -> Response[rest.InvoiceOut]:
     ask = Ask(app, body, key, DECIDES)
+    who, directory = ask.who, approvers().directory()
     deal = ask.change(
         deal_of_invoice(invoice_id),
-        lambda deal, _: invoices.reject(deal, invoice_id, ask.who.person_id, ask.who.groups, body.reason),
+        lambda deal, now: invoices.reject(deal, invoice_id, who.person_id, who.groups, body.reason, directory, now),
     )
     return as_response(HTTPStatus.OK, views.invoice_view(deal, invoices.find(deal, invoice_id), invoice_links(app)))
 

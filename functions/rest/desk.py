@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -17,15 +17,21 @@ from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pages import invoice_page, require_signed, signed_query
 from pydantic import BaseModel
 
+from dealdesk.adapters import codec
+from dealdesk.adapters.dynamo_approvers import DynamoApprovers
 from dealdesk.adapters.dynamo_deals import DynamoDeals
 from dealdesk.adapters.dynamo_index import DynamoDealIndex
 from dealdesk.adapters.dynamo_people import DynamoPeople
 from dealdesk.adapters.dynamo_policies import DynamoPolicies
 from dealdesk.contracts import rest
 from dealdesk.contracts.salesforce_ids import deal_id_of, long_id
-from dealdesk.domain import invoices
+from dealdesk.domain import grants, invoices
+from dealdesk.domain.chain import Recorded
 from dealdesk.domain.deal import Deal
-from dealdesk.domain.events import CrmRecord, Event
+from dealdesk.domain.decision import FxRate
+from dealdesk.domain.disclosure import disclosed
+from dealdesk.domain.events import CrmRecord, Event, QuoteEvaluated
+from dealdesk.domain.policy import Policy
 from dealdesk.domain.stages import PaymentStatus
 from dealdesk.edge import clock, secrets, settings, telemetry
 from dealdesk.errors import AlreadyHandled, Malformed, NotFound, PreconditionMissing
@@ -70,8 +76,19 @@ def people() -> DynamoPeople:
 
 
 @cache
+def approvers() -> DynamoApprovers:
+    return DynamoApprovers(config().dealdesk_table)
+
+
+@cache
 def policies() -> DynamoPolicies:
     return DynamoPolicies(config().dealdesk_table)
+
+
+def guardrails(now: datetime) -> tuple[Policy, Mapping[str, FxRate]]:
+    """The policy that decides now, and the rates into its currency."""
+    policy = policies().current(now)
+    return policy, policies().fx_rates(now, policy.currency)
 
 
 def caller(app: App) -> Caller:
@@ -139,6 +156,21 @@ class Ask:
         return deal
 
 
+def lies_inside(copy: Deal, original: Deal) -> bool:
+    """Whether a copied deal stays inside what was granted to the original, by the policy that holds now."""
+    if copy.decision is None or copy.quote is None:
+        return False
+    return grants.lies_inside(copy.decision, copy.quote, original, *guardrails(clock.now()))
+
+
+def as_a_rep_sees(record: Recorded) -> Recorded:
+    """The event without the limits that the policy does not disclose. Its hash stays the one of the whole event."""
+    if record.type != QuoteEvaluated.TYPE:
+        return record
+    event = codec.parse(record.data, QuoteEvaluated)
+    return replace(record, data=codec.dump(replace(event, decision=disclosed(event.decision))))
+
+
 def contact_of(deal_id: str, contact: rest.ContactIn | None) -> Person | None:
     return Person(f"contact-{deal_id}", contact.name, contact.email) if contact else None
 
@@ -169,7 +201,7 @@ def _deal_of(subject: str, prefix: str) -> str:
     return deal_id
 
 
-def invoice_links(app: APIGatewayRestResolver) -> Callable[[str], str]:
+def invoice_links(app: App) -> Callable[[str], str]:
     """Makes the preview links: signed, for a day, at the address that the caller used or that is configured."""
     key = secrets.secret(config().links_secret, Secret).signing_key
     base, now = config().public_url or _own_url(app.current_event.raw_event), clock.now()

@@ -8,6 +8,7 @@ from hashlib import sha256
 from html import escape
 
 from dealdesk.domain.deal import Deal, Invoice
+from dealdesk.domain.invoices import terms_of
 from dealdesk.domain.money import Money, format_money
 from dealdesk.errors import Forbidden
 
@@ -52,7 +53,7 @@ def invoice_page(deal: Deal, invoice: Invoice) -> str:
 {invoice.status.value.title()}</span></header>
 <dl><dt>Customer</dt><dd>{escape(draft.customer_name)}</dd>
 <dt>Deal</dt><dd>{escape(deal.quote.name if deal.quote else deal.id)}</dd>
-<dt>Terms</dt><dd>Net {draft.terms_days} days from posting</dd>
+<dt>Terms</dt><dd>{escape(str(terms_of(draft)))}, counted from posting</dd>
 <dt>Ledger</dt><dd>{escape(draft.ledger)}</dd></dl>
 <table><thead><tr><th>Item</th><th class=n>Quantity</th><th class=n>Unit price</th><th class=n>Amount</th></tr></thead>
 <tbody>{rows}</tbody>

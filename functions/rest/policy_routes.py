@@ -11,17 +11,22 @@ from access import EDITS_POLICIES, READS
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from desk import Ask, caller, policies, version_seen
+from desk import Ask, approvers, caller, deals, index, policies, version_seen
 from replies import as_response
 
+from dealdesk.contracts import impact_rest
 from dealdesk.contracts import policy_rest as rest
-from dealdesk.domain.policy_book import find
+from dealdesk.contracts.rest import EventOut
+from dealdesk.contracts.views import record_fields
+from dealdesk.domain.chain import first_break
+from dealdesk.domain.policy_book import find, tried
 from dealdesk.domain.policy_checks import check_document
 from dealdesk.domain.policy_version import PolicyVersion
 from dealdesk.edge import clock, telemetry
 from dealdesk.errors import AlreadyHandled, Malformed, PolicyUnknown
 from dealdesk.policies import TEMPLATES, template_document
 from dealdesk.usecases.draft_policy import draft_policy, edit_policy
+from dealdesk.usecases.estimate_impact import estimate_impact
 from dealdesk.usecases.publish_policy import publish_policy, roll_back_policy
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]
@@ -77,8 +82,8 @@ def list_templates() -> rest.TemplatesOut:
 
 @router.get("/policies/<policy_id>", summary="The newest version of a policy, with what the checks found")
 def get_policy(policy_id: str) -> Response[rest.PolicyOut]:
-    caller(router).may(READS)
-    return _shown(_versions(policy_id)[-1], HTTPStatus.OK)
+    version = caller(router).may(READS).reads(_versions(policy_id)[-1])
+    return _shown(version, HTTPStatus.OK)
 
 
 @router.patch("/policies/<policy_id>", summary="Edit: the next version, made from the newest")
@@ -97,10 +102,28 @@ def change_policy(
 
 @router.post("/policies/<policy_id>/validate", summary="What the checks find, in the newest version or a document")
 def validate_policy(policy_id: str, body: rest.ValidateIn | None = None) -> rest.ValidationOut:
-    caller(router).may(READS)
+    who = caller(router).may(READS)
     if body is not None and body.document is not None:
-        return rest.validation_view(check_document({**body.document, "policy_id": policy_id, "version": 1}))
-    return rest.validation_view(check_document(_versions(policy_id)[-1].content))
+        return rest.validation_view(
+            check_document({**body.document, "policy_id": policy_id, "version": 1}, approvers().directory().able())
+        )
+    return rest.validation_view(
+        check_document(who.reads(_versions(policy_id)[-1]).content, approvers().directory().able())
+    )
+
+
+@router.post("/policies/<policy_id>/impact", summary="What a draft would have decided about the deals there are")
+def impact(policy_id: str, body: impact_rest.ImpactIn | None = None) -> impact_rest.ImpactOut:
+    caller(router).may(EDITS_POLICIES)
+    asked, versions = body or impact_rest.ImpactIn(), _versions(policy_id)
+    if asked.document is not None:
+        document, digest = tried(asked.document, policy_id, versions[-1].number + 1)
+    else:
+        version = versions[-1] if asked.version is None else find(versions, asked.version)
+        document, digest = version.content, version.hash
+    found, more = estimate_impact(index(), deals(), policies(), document, asked.deals, now=clock.now())
+    telemetry.said("impact estimated", policy_id=policy_id, hash=digest, deals=found.deals)
+    return impact_rest.impact_view(found, policy_id, digest, complete=not more)
 
 
 @router.post("/policies/<policy_id>/publish", summary="Put the newest draft in force; never by one of its authors")
@@ -119,6 +142,8 @@ def publish(policy_id: str, body: rest.PublishIn | None = None, key: Key = None)
             comment=asked.comment,
             effective_from=asked.effective_from,
             effective_to=asked.effective_to,
+            in_flight=rest.in_flight_of(asked.in_flight),
+            directory=approvers().directory(),
         )
 
     return _changed(ask, "policy published", publish_it, HTTPStatus.OK)
@@ -129,9 +154,16 @@ def roll_back(policy_id: str, body: rest.RollbackIn, key: Key = None) -> Respons
     ask = Ask(router, body, key, EDITS_POLICIES)
 
     def roll_it_back(now: datetime) -> PolicyVersion:
-        who = ask.who.person_id
         return roll_back_policy(
-            policies(), policy_id, body.version, by=who, cause=ask.cause, now=now, comment=body.comment
+            policies(),
+            policy_id,
+            body.version,
+            by=ask.who.person_id,
+            cause=ask.cause,
+            now=now,
+            comment=body.comment,
+            in_flight=rest.in_flight_of(body.in_flight),
+            directory=approvers().directory(),
         )
 
     return _changed(ask, "policy rolled back", roll_it_back, HTTPStatus.OK)
@@ -145,10 +177,22 @@ def list_versions(policy_id: str) -> rest.VersionsOut:
     return rest.VersionsOut(policy_id=policy_id, versions=found)
 
 
+@router.get("/policies/<policy_id>/timeline", summary="Who did what to a policy, in order")
+def get_policy_timeline(policy_id: str) -> rest.PolicyTimelineOut:
+    caller(router).may(READS)
+    _versions(policy_id)
+    records = policies().history(policy_id)
+    return rest.PolicyTimelineOut(
+        policy_id=policy_id,
+        complete=first_break(records) is None,
+        events=[EventOut.model_validate(record_fields(record)) for record in records],
+    )
+
+
 @router.get("/policies/<policy_id>/versions/<number>", summary="One version, as it was written")
 def get_version(policy_id: str, number: int) -> Response[rest.PolicyOut]:
-    caller(router).may(READS)
-    return _shown(find(_versions(policy_id), number), HTTPStatus.OK)
+    version = caller(router).may(READS).reads(find(_versions(policy_id), number))
+    return _shown(version, HTTPStatus.OK)
 
 
 def _document_of(body: rest.PolicyIn) -> dict[str, Any]:

@@ -2,18 +2,16 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 
 from werkzeug.wrappers import Request, Response
 
 from local.twins.docusign_connect import CONFIGURATION_ID, connect_headers, connect_message
 from local.twins.docusign_envelopes import EXPIRED, OPEN, Envelope, drafted, invalid, stamp
+from local.twins.docusign_limits import Limits
 from local.twins.docusign_lists import envelopes_asked_for, page
 from local.twins.docusign_login import Login
+from local.twins.docusign_views import View, view_of
 from local.twins.server import Action, Endpoint, Json, Refused, Twin, json_answer
-
-HOURLY_CALLS, BURST_CALLS = 3_000, 500
-POLL_GAP = timedelta(minutes=15)
 
 
 class DocuSignTwin(Twin):
@@ -40,17 +38,17 @@ class DocuSignTwin(Twin):
         self.connect_keys, self.connect_url, self.templates = connect_keys, connect_url, templates
         self.login = Login(integration_key, user_id, account_id, public_key_pem, lambda: self.clock())
         self.envelopes: dict[str, Envelope] = {}
-        self.polls_too_often = 0
-        self._calls: list[datetime] = []
+        self.views: dict[str, View] = {}
+        self.limits = Limits(lambda: self.clock())
         self._add_routes()
         self._add_actions()
 
     def clear(self) -> None:
         self.envelopes.clear()
+        self.views.clear()
         self.login.tokens.clear()
         self.login.consented = True
-        self.polls_too_often = 0
-        self._calls.clear()
+        self.limits.clear()
 
     def state(self) -> Json:
         return {
@@ -58,7 +56,7 @@ class DocuSignTwin(Twin):
                 {**envelope.shown(self.account_id), "customFields": envelope.custom_fields()}
                 for envelope in self.envelopes.values()
             ],
-            "polls_too_often": self.polls_too_often,
+            "polls_too_often": self.limits.polls_too_often,
             "consented": self.login.consented,
         }
 
@@ -75,11 +73,14 @@ class DocuSignTwin(Twin):
         self.route("PUT", f"{at}/<envelope_id>", self._allowed(self._update))
         self.route("GET", f"{at}/<envelope_id>/custom_fields", self._allowed(self._custom_fields))
         self.route("GET", f"{at}/<envelope_id>/recipients", self._allowed(self._recipients))
+        self.route("POST", f"{at}/<envelope_id>/views/recipient", self._allowed(self._recipient_view))
+        self.route("GET", "/signing/<token>", self._visit_view)
 
     def _add_actions(self) -> None:
         self.action("deliver", self._ends("delivered", ("sent",)))
         self.action("complete", self._ends("completed", OPEN, after_delivery=True))
         self.action("decline", self._ends("declined", OPEN, after_delivery=True))
+        self.action("correct", self._correct)
         self.action("void", self._ends("voided", OPEN))
         self.action("expire", self._ends("voided", OPEN, reason=EXPIRED))
         self.action("consent", self._consent)
@@ -96,23 +97,10 @@ class DocuSignTwin(Twin):
                     "The specified User is not a member of the specified Account.",
                 )
             answer = endpoint(request, **params)
-            answer.headers.update(self._limits())
+            answer.headers.update(self.limits.call())
             return answer
 
         return guarded
-
-    def _limits(self) -> dict[str, str]:
-        now = self.clock()
-        hour = now.replace(minute=0, second=0, microsecond=0)
-        self._calls = [call for call in self._calls if call >= hour] + [now]
-        burst = sum(call > now - timedelta(seconds=30) for call in self._calls)
-        return {
-            "X-RateLimit-Limit": str(HOURLY_CALLS),
-            "X-RateLimit-Remaining": str(max(0, HOURLY_CALLS - len(self._calls))),
-            "X-RateLimit-Reset": str(int((hour + timedelta(hours=1)).timestamp())),
-            "X-BurstLimit-Limit": str(BURST_CALLS),
-            "X-BurstLimit-Remaining": str(max(0, BURST_CALLS - burst)),
-        }
 
     def _user_info(self, request: Request) -> Response:
         self.login.require_token(request)
@@ -133,10 +121,8 @@ class DocuSignTwin(Twin):
         return json_answer(page(rows, asked, self._shown))
 
     def _read(self, request: Request, envelope_id: str) -> Response:
-        envelope, now = self._envelope(envelope_id), self.clock()
-        if envelope.polls and now - envelope.polls[-1] < POLL_GAP:
-            self.polls_too_often += 1
-        envelope.polls.append(now)
+        envelope = self._envelope(envelope_id)
+        self.limits.look(envelope)
         return json_answer(self._shown(envelope, request.args))
 
     def _custom_fields(self, _request: Request, envelope_id: str) -> Response:
@@ -145,9 +131,30 @@ class DocuSignTwin(Twin):
     def _recipients(self, _request: Request, envelope_id: str) -> Response:
         return json_answer(self._envelope(envelope_id).recipients())
 
+    def _recipient_view(self, request: Request, envelope_id: str) -> Response:
+        token, view = view_of(self._envelope(envelope_id), _body(request), self.clock())
+        self.views[token] = view
+        return json_answer({"url": f"{self.url}/signing/{token}"}, 201)
+
+    def _visit_view(self, _request: Request, token: str) -> Response:
+        """The first visit opens the contract, every other is sent back at once."""
+        if token not in self.views:
+            raise Refused(404, "NOT_FOUND", "There is no such page.")
+        view = self.views[token]
+        envelope = self._envelope(view.envelope_id)
+        if not (view.opens(self.clock()) and envelope.status in OPEN):
+            return Response("", 302, {"Location": view.back("ttl_expired")})
+        if envelope.status == "sent":
+            self._move(envelope, "delivered")
+        return Response(f"Please review and sign: {envelope.subject}", 200)
+
     def _update(self, request: Request, envelope_id: str) -> Response:
         envelope, change = self._envelope(envelope_id), _body(request)
         match change:
+            case {} if not change and request.args.get("resend_envelope") == "true":
+                if envelope.status not in OPEN:
+                    raise Refused(400, "ENVELOPE_INVALID_STATUS", "Only an envelope that is out can be sent again.")
+                self._report("envelope-resent", envelope)
             case {"status": "voided", **rest} if not rest.keys() - {"voidedReason"}:
                 if not rest.get("voidedReason"):
                     raise invalid("voidedReason must be given to void an envelope.")
@@ -191,6 +198,16 @@ class DocuSignTwin(Twin):
 
         return act
 
+    def _correct(self, body: Json) -> Json:
+        """The sender puts another address to a signer; the contract goes out to it again, with the same terms."""
+        envelope = self._envelope(body["envelope_id"])
+        if envelope.status not in OPEN:
+            raise Refused(400, "ENVELOPE_INVALID_STATUS", f"the envelope is {envelope.status}, not {OPEN}")
+        envelope.roles = [{**role, "email": body["email"], "name": body["name"]} for role in envelope.roles]
+        envelope.move("sent", self.clock())
+        self._report("envelope-corrected", envelope)
+        return envelope.shown(self.account_id)
+
     def _consent(self, body: Json) -> Json:
         self.login.consented = bool(body["granted"])
         return {"consented": self.login.consented}
@@ -206,7 +223,9 @@ class DocuSignTwin(Twin):
 
     def _move(self, envelope: Envelope, status: str, reason: str = "") -> None:
         envelope.move(status, self.clock(), reason)
-        event = f"envelope-{status}"
+        self._report(f"envelope-{status}", envelope)
+
+    def _report(self, event: str, envelope: Envelope) -> None:
         if self.connect_url:
             self._tell(event, envelope, self.connect_url, CONFIGURATION_ID, self.connect_keys)
         notification = envelope.notification

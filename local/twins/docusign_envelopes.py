@@ -27,7 +27,17 @@ DEFINITION_FIELDS = frozenset(
     }
 )
 ROLE_FIELDS = frozenset(
-    {"accessCode", "clientUserId", "email", "emailNotification", "name", "roleName", "routingOrder", "tabs"}
+    {
+        "accessCode",
+        "clientUserId",
+        "email",
+        "embeddedRecipientStartURL",
+        "emailNotification",
+        "name",
+        "roleName",
+        "routingOrder",
+        "tabs",
+    }
 )
 
 

@@ -1,10 +1,14 @@
-"""QuickBooks Online's twin: one company's customers, items and invoices, behind tokens that rotate."""
+"""QuickBooks Online's twin: one company's customers, items and documents, behind tokens that rotate."""
 
+import base64
+import hmac
 import json
 import secrets
+import uuid
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from hashlib import sha256
 
 from werkzeug.wrappers import Request, Response
 
@@ -31,6 +35,7 @@ TITLES = {
     "6000": "A business validation error has occurred while processing your request",
     "6070": "Amount calculation incorrect in the request.",
     "6140": "Duplicate Document Number Error",
+    "6210": "Account Period Closed, Cannot Update Through Services Error",
     "6240": "Duplicate Name Exists Error",
 }
 TYPES = {
@@ -47,8 +52,18 @@ class QuickBooksTwin(Twin):
 
     name = "quickbooks"
 
-    def __init__(self, *, client_id: str, client_secret: str, realm_id: str, refresh_token: str) -> None:
+    def __init__(
+        self,
+        *,
+        client_id: str,
+        client_secret: str,
+        realm_id: str,
+        refresh_token: str,
+        verifier_token: str = "",
+        webhook_url: str = "",
+    ) -> None:
         super().__init__()
+        self._verifier_token, self._webhook_url = verifier_token, webhook_url
         self.client_id, self.client_secret, self.realm_id = client_id, client_secret, realm_id
         self._first_token = refresh_token
         self._seeds: list[Mapping[str, Sequence[Json]]] = []
@@ -61,6 +76,10 @@ class QuickBooksTwin(Twin):
         self.route("GET", f"{company}/customer/<record_id>", self._allowed(self._read_customer))
         self.route("POST", f"{company}/invoice", self._allowed(self._once(self._write_invoice)))
         self.route("POST", f"{company}/customer", self._allowed(self._once(self._write_customer)))
+        self.route("GET", f"{company}/creditmemo/<record_id>", self._allowed(self._read_credit_memo))
+        self.route("POST", f"{company}/creditmemo", self._allowed(self._once(self._write_credit_memo)))
+        self.action("close_books", self._close_books)
+        self.action("charge_tax", self._charge_tax)
         self.action("receive_payment", self._receive_payment)
         self.action("edit", self._edit)
 
@@ -77,6 +96,11 @@ class QuickBooksTwin(Twin):
         self._answers: dict[str, Json] = {}
         for seed in self._seeds:
             self._import(seed)
+
+    def expire_tokens(self) -> None:
+        """No access token that was handed out is good any more."""
+        with self.lock:
+            self._access.clear()
 
     def state(self) -> Json:
         return {name: list(table.values()) for name, table in self.books.tables.items()}
@@ -162,13 +186,39 @@ class QuickBooksTwin(Twin):
     def _read_customer(self, _request: Request, record_id: str) -> Response:
         return self._stamped({"Customer": self.books.find("Customer", record_id)})
 
+    def _read_credit_memo(self, _request: Request, record_id: str) -> Response:
+        return self._stamped({"CreditMemo": self.books.find("CreditMemo", record_id)})
+
+    def _write_credit_memo(self, request: Request) -> Json:
+        return {"CreditMemo": self.books.add_credit_memo(_body(request))}
+
     def _write_invoice(self, request: Request) -> Json:
         operation = request.args.get("operation")
         if operation == "void":
-            return {"Invoice": self.books.void_invoice(_body(request))}
+            return self._told("voided", self.books.void_invoice(_body(request)))
         if operation is not None:
             raise Refused(400, "2010", f"Operation {operation} is not supported")
-        return {"Invoice": self.books.add_invoice(_body(request))}
+        return self._told("created", self.books.add_invoice(_body(request)))
+
+    def _told(self, operation: str, invoice: Json) -> Json:
+        """The answer about an invoice, after those who listen have been told that it was touched."""
+        if self._webhook_url:
+            event = {
+                "specversion": "1.0",
+                "id": str(uuid.uuid4()),
+                "source": "intuit.dsnBgbseACLLRZNxo2dfc4evmEJdxde58xeeYcZliOU=",
+                "type": f"qbo.invoice.{operation}.v1",
+                "datacontenttype": "application/json",
+                "time": self.clock().isoformat(),
+                "intuitentityid": invoice["Id"],
+                "intuitaccountid": self.realm_id,
+                "data": {},
+            }
+            body = json.dumps([event]).encode()
+            proof = hmac.new(self._verifier_token.encode(), body, sha256).digest()
+            headers = {"Content-Type": "application/json", "intuit-signature": base64.b64encode(proof).decode()}
+            self.webhooks.deliver(self._webhook_url, body, headers)
+        return {"Invoice": invoice}
 
     def _write_customer(self, request: Request) -> Json:
         return {"Customer": self.books.add_customer(_body(request))}
@@ -179,12 +229,24 @@ class QuickBooksTwin(Twin):
         amount = Decimal(str(body["amount"]))
         if not 0 < amount <= invoice["Balance"]:
             raise Refused(400, "6000", f"the open balance is {invoice['Balance']}")
-        return self.books.change("Invoice", invoice, {"Balance": invoice["Balance"] - amount})
+        paid = self.books.change("Invoice", invoice, {"Balance": invoice["Balance"] - amount})
+        return dict(self._told("updated", paid)["Invoice"])
+
+    def _close_books(self, body: Json) -> Json:
+        """The accountant closes the books up to and with a day."""
+        self.books.closed_through = date.fromisoformat(body["through"])
+        return {"closed_through": body["through"]}
+
+    def _charge_tax(self, body: Json) -> Json:
+        """The company's tax settings change: new documents carry so much tax."""
+        self.books.tax_percent = Decimal(str(body["percent"]))
+        return {"percent": str(self.books.tax_percent)}
 
     def _edit(self, body: Json) -> Json:
         """A bookkeeper edits an object by hand."""
         record = self.books.find(body["type"], body["id"])
-        return self.books.change(body["type"], record, _exact(body["fields"]))
+        edited = self.books.change(body["type"], record, _exact(body["fields"]))
+        return dict(self._told("updated", edited)["Invoice"]) if body["type"] == "Invoice" else edited
 
 
 def _exact(record: Json) -> Json:

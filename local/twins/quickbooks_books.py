@@ -1,4 +1,4 @@
-"""The QuickBooks twin's books: what makes an invoice or a customer acceptable, and what is kept of it."""
+"""The QuickBooks twin's books: what makes a document or a customer acceptable, and what is kept of it."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -16,6 +16,7 @@ INVOICE_FIELDS = {
     "CustomerRef", "Line", "DocNumber", "TxnDate", "DueDate", "CurrencyRef", "PrivateNote", "CustomerMemo",
     "CustomField", "BillEmail", "BillAddr", "EmailStatus", "SalesTermRef", "ExchangeRate", "sparse",
 }  # fmt: skip
+CREDIT_MEMO_FIELDS = INVOICE_FIELDS - {"DueDate", "SalesTermRef"}
 LINE_FIELDS = {"Id", "LineNum", "Description", "Amount", "DetailType", "SalesItemLineDetail"}
 DETAIL_FIELDS = {"ItemRef", "Qty", "UnitPrice", "ServiceDate", "TaxCodeRef", "ClassRef"}
 CUSTOMER_FIELDS = {
@@ -25,7 +26,7 @@ CUSTOMER_FIELDS = {
 
 
 class Books:
-    """Customers, items and invoices of one company, by id."""
+    """Customers, items, invoices and credit memos of one company, by id."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.tables: dict[str, dict[str, Json]] = {}
@@ -34,7 +35,9 @@ class Books:
 
     def clear(self) -> None:
         """Empty the books."""
-        self.tables = {"Customer": {}, "Item": {}, "Invoice": {}}
+        self.tables = {"Customer": {}, "Item": {}, "Invoice": {}, "CreditMemo": {}}
+        self.closed_through = date.min
+        self.tax_percent = Decimal(0)
 
     def keep(self, entity: str, fields: Json) -> Json:
         """Store a new object as it is, with its id and version."""
@@ -81,33 +84,47 @@ class Books:
     def add_invoice(self, body: Json) -> Json:
         """A new invoice; raises `Refused` with the code of QuickBooks' fault."""
         _only(body, INVOICE_FIELDS)
+        fields = self._document("Invoice", body)
+        issued = date.fromisoformat(fields["TxnDate"])
+        due = (_day(body, "DueDate") or issued + timedelta(days=NET_DAYS)).isoformat()
+        return self.keep("Invoice", {**fields, "DueDate": due, "Balance": fields["TotalAmt"]})
+
+    def add_credit_memo(self, body: Json) -> Json:
+        """A new credit memo: of the customer, not of an invoice, and of any amount."""
+        _only(body, CREDIT_MEMO_FIELDS)
+        fields = self._document("CreditMemo", body)
+        return self.keep("CreditMemo", {**fields, "RemainingCredit": fields["TotalAmt"], "Balance": Decimal(0)})
+
+    def _document(self, entity: str, body: Json) -> Json:
         if "CustomerRef" not in body:
             _required("CustomerRef")
         if not isinstance(body.get("Line"), list) or not body["Line"]:
             _required("Line")
         customer = self._referred("Customer", body["CustomerRef"], "Names")
         lines = [self._line(line, number) for number, line in enumerate(body["Line"], 1)]
-        total = sum((line["Amount"] for line in lines if "Amount" in line), Decimal(0))
-        if total < 0:
+        net = sum((line["Amount"] for line in lines if "Amount" in line), Decimal(0))
+        if net < 0:
             raise Refused(
                 400,
                 "6000",
                 "A business validation error has occurred: Transaction amount must be 0 or greater.",
             )
         issued = _day(body, "TxnDate") or self._now().date()
-        fields = {
+        if issued <= self.closed_through:
+            raise Refused(400, "6210", "The account period has closed and the account books cannot be updated.")
+        tax = (net * self.tax_percent / 100).quantize(CENT, ROUND_HALF_UP)
+        number = self._document_number(entity, body)
+        return {
             **{name: value for name, value in body.items() if name != "sparse"},
+            **({"DocNumber": number} if number else {}),
             "CustomerRef": {"value": customer["Id"], "name": customer["DisplayName"]},
             "CurrencyRef": _currency(body, customer),
             "PrivateNote": _text(body, "PrivateNote", 4_000),
             "TxnDate": issued.isoformat(),
-            "DueDate": (_day(body, "DueDate") or issued + timedelta(days=NET_DAYS)).isoformat(),
-            "Line": [*lines, {"Amount": total, "DetailType": "SubTotalLineDetail", "SubTotalLineDetail": {}}],
-            "TotalAmt": total,
-            "Balance": total,
+            "Line": [*lines, {"Amount": net, "DetailType": "SubTotalLineDetail", "SubTotalLineDetail": {}}],
+            "TxnTaxDetail": {"TotalTax": tax},
+            "TotalAmt": net + tax,
         }
-        number = self._document_number(body)
-        return self.keep("Invoice", {**fields, "DocNumber": number} if number else fields)
 
     def void_invoice(self, body: Json) -> Json:
         """Void: the invoice stays with all amounts zero; refused for a stale version or a paid invoice."""
@@ -131,16 +148,16 @@ class Books:
         zero = {"TotalAmt": Decimal(0), "Balance": Decimal(0), "Line": lines, "PrivateNote": note}
         return self.change("Invoice", invoice, zero)
 
-    def _document_number(self, body: Json) -> str:
+    def _document_number(self, entity: str, body: Json) -> str:
         number = _text(body, "DocNumber", DOC_NUMBER_LIMIT)
-        for other in self.tables["Invoice"].values():
+        for other in self.tables[entity].values():
             if number and other.get("DocNumber") == number:
                 raise Refused(
                     400,
                     "6140",
                     "Duplicate Document Number Error : You must specify a different number. "
                     f"This number has already been used. DocNumber={number} is assigned to "
-                    f"TxnType=Invoice with TxnId={other['Id']}",
+                    f"TxnType={entity} with TxnId={other['Id']}",
                 )
         return number
 

@@ -9,6 +9,7 @@ from local.twins.server import Json, Refused
 
 QUERYABLE = {
     "Invoice": ("Id", "DocNumber", "TxnDate", "DueDate", "Balance", "TotalAmt", "CustomerRef"),
+    "CreditMemo": ("Id", "DocNumber", "TxnDate", "Balance", "TotalAmt", "CustomerRef"),
     "Customer": ("Id", "DisplayName", "CompanyName", "Active"),
     "Item": ("Id", "Name", "Active"),
 }

@@ -52,10 +52,11 @@ class Fault:
 
     `status` answers without doing the work, `timeout` sleeps and answers 504 without doing the work,
     `drop_answer` does the work and loses the answer: `status` after `seconds`; status 0 closes the line.
+    `garble` does the work and answers 200 with a web page.
     """
 
     match: str
-    kind: Literal["status", "timeout", "drop_answer"]
+    kind: Literal["status", "timeout", "drop_answer", "garble"]
     status: int = 500
     headers: dict[str, str] = field(default_factory=dict)
     times: int = 1
@@ -159,9 +160,11 @@ class Twin:
         return None
 
     def _fail(self, request: Request, fault: Fault) -> Response | None:
-        if fault.kind == "drop_answer":
+        if fault.kind in ("drop_answer", "garble"):
             self._dispatch(request)
         time.sleep(fault.seconds)
+        if fault.kind == "garble":
+            return Response("<html>Please stand by</html>", content_type="text/html")
         if fault.kind == "drop_answer" and fault.status == 0:
             return None
         status = 504 if fault.kind == "timeout" else fault.status

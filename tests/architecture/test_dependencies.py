@@ -24,7 +24,8 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 GROUPS: dict[str, list[Any]] = PYPROJECT["dependency-groups"]
 LAYER = ["--no-default-groups"]
 WEBHOOKS = [name for name in FUNCTIONS if name.startswith("receive_")]
-NO_SDK = {"defusedxml"}  # a parser, not a vendor's
+# A parser and a cryptographic library, with what that one brings: nobody's SDK.
+NO_SDK = {"defusedxml", "cryptography", "cffi", "pycparser"}
 
 # Imports the apps of these folders where a package that is not shipped does not exist; prints what came along.
 CHILD = """
@@ -106,7 +107,9 @@ def test_every_package_that_a_function_may_come_to_import_is_shipped(function: s
 def test_a_function_starts_with_what_it_ships_and_needs_all_of_it(function: str) -> None:
     in_group = {normal(re.split(r"[=\[]", requirement, maxsplit=1)[0]) for requirement in GROUPS[function]}
 
-    used = imported([function])
+    own = frozenset(function_modules(function))
+    lazily = {package for file in reach(function) for package in third_party(imports(file), own)}
+    used = imported([function]) | lazily
 
     assert {name for name in in_group if not packages_of(name) & used} == set()
 

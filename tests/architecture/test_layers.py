@@ -20,11 +20,14 @@ MAY_IMPORT = {
 }
 PACKAGES = {
     "contracts": {"pydantic", "msgspec", "defusedxml"},
-    "edge": {"aws_lambda_powertools", "botocore", "msgspec"},
+    "edge": {"aws_lambda_powertools", "botocore", "cryptography", "msgspec"},
     "adapters": {
         "botocore",
         "docusign_esign",
+        "jwt",
+        "hubspot",
         "msgspec",
+        "oauthlib",
         "pynamodb",
         "requests",
         "simple_salesforce",

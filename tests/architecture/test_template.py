@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from dealdesk.domain.events import EVENT_TYPES
 from dealdesk.usecases.carry_out import LEASE
 from local.build import FUNCTION, read_template
+from local.schemas import EVENT_TYPES
 from tests.architecture.sources import FUNCTIONS, ROOT, function_modules
 
 TEMPLATE = read_template(ROOT / "template.yaml")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-WEBHOOKS = ("receive_salesforce", "receive_stripe", "receive_docusign")
+WEBHOOKS = ("receive_salesforce", "receive_stripe", "receive_docusign", "receive_dropbox_sign")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,12 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from dealdesk.contracts.rest import QuoteIn
-from dealdesk.domain.counterfactual import what_would_pass
+from dealdesk.domain.advice import what_would_pass
+from dealdesk.domain.condition_text import InvalidCondition, parse_condition
 from dealdesk.domain.facts import Facts
 from dealdesk.domain.guardrails import evaluate, to_json
 from dealdesk.domain.judging import Judged, judge, judged, rate_for, violated
@@ -24,6 +26,7 @@ from dealdesk.policies import shipped_rates
 from tests.bench.deals import deals, large_deal, policy_document
 from tests.bench.engines import engines
 from tests.bench.figures import Figure
+from tests.unit.domain.test_conditions import HOSTILE
 
 ROUNDS, LARGE_ROUNDS = 9, 40
 COPIES, LINES = 20, 200
@@ -49,6 +52,7 @@ def measure() -> list[Figure]:
         *beside,
         Figure("policy.judge", _median(lambda pair: judge(pair[0], policy, pair[1]), measured), "us"),
         Figure("policy.parse", _median(_read, bodies), "us"),
+        Figure("policy.refuse_hostile_text", max(map(_refuse_seconds, HOSTILE.values())) * 1e3, "ms", limit=10),
         Figure("policy.preview_p50", centiles[49] * 1e6, "us"),
         Figure("policy.preview_p99", centiles[98] * 1e6, "us"),
         Figure(f"policy.rules_{COPIES * len(policy.rules)}_lines_{LINES}", _large(), "us"),
@@ -112,3 +116,13 @@ def _seconds(call: Callable[[Thing], object], thing: Thing) -> float:
     begun = time.thread_time()
     call(thing)
     return time.thread_time() - begun
+
+
+def _refuse_seconds(hostile: tuple[str, int]) -> float:
+    """The best of several: the rest is the machine's noise."""
+
+    def refuse(text: str) -> None:
+        with suppress(InvalidCondition):
+            parse_condition(text)
+
+    return min(_seconds(refuse, hostile[0]) for _ in range(ROUNDS))

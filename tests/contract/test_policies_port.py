@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +14,9 @@ import botocore.client
 import pytest
 
 from dealdesk.adapters.dynamo_policies import DynamoPolicies
+from dealdesk.domain.chain import first_break
 from dealdesk.domain.policy_book import publish
-from dealdesk.domain.policy_version import PolicyStatus, PolicyVersion
+from dealdesk.domain.policy_version import InFlight, PolicyStatus, PolicyVersion, Treatment
 from dealdesk.errors import AlreadyHandled, CauseReused, PolicyUnknown, TooLarge, VersionMoved
 from dealdesk.ports import Cause
 from dealdesk.usecases.draft_policy import draft_policy, edit_policy
@@ -125,6 +127,55 @@ def test_pitfall_23_effective_dates_are_honoured_across_policies(policies: Dynam
     assert found == [("base", 1), ("promo", 1), ("promo", 2), ("promo", 3), ("promo", 3), ("base", 1)]
 
 
+# -- deals in flight
+
+AT_ONCE = InFlight(Treatment.RE_EVALUATE)
+
+
+def bound(policies: DynamoPolicies, policy_id: str, version: int, now: datetime) -> tuple[str, int]:
+    policy = policies.binding(policy_id, version, now)
+    return policy.policy_id, policy.version
+
+
+def test_a_deal_in_flight_follows_the_version_that_decided_it_while_it_is_spared(policies: DynamoPolicies) -> None:
+    for number, choice in enumerate((AT_ONCE, None, AT_ONCE)):
+        drafted(policies, f"{number + 1}0.00", key=f"d{number}")
+        put_in_force(policies, key=f"p{number}", now=NOW + number * 24 * HOUR, in_flight=choice)
+
+    found = [bound(policies, "p", 1, NOW + days * 24 * HOUR) for days in range(3)]
+
+    assert found == [("p", 1), ("p", 1), ("p", 3)]
+    assert policies.binding("p", 1, NOW).hash == policies.versions("p")[0].hash
+    assert policies.versions("p")[0].in_flight == AT_ONCE
+
+
+def test_a_deal_of_the_shipped_policy_is_spared_by_the_first_own_one(policies: DynamoPolicies) -> None:
+    drafted(policies)
+    put_in_force(policies)
+
+    found = [bound(policies, SHIPPED, 1, NOW + days * 24 * HOUR) for days in (0, 30)]
+
+    assert found == [(SHIPPED, 1), ("p", 1)]
+
+
+def test_a_deal_of_a_version_that_has_ended_follows_the_older_one_that_decides_again(policies: DynamoPolicies) -> None:
+    drafted(policies, policy_id="base", key="d1")
+    put_in_force(policies, "base", key="p1")
+    drafted(policies, policy_id="promo", key="d2")
+    put_in_force(policies, "promo", "p2", now=NOW + HOUR, effective_to=NOW + 5 * HOUR)
+
+    assert bound(policies, "promo", 1, NOW + 4 * HOUR) == ("promo", 1)
+    assert bound(policies, "promo", 1, NOW + 5 * HOUR) == ("base", 1)
+
+
+def test_a_version_that_never_decided_binds_nothing(policies: DynamoPolicies) -> None:
+    drafted(policies)
+
+    for policy_id, version in (("p", 1), ("nothing", 1), (SHIPPED, 2)):
+        with pytest.raises(PolicyUnknown):
+            policies.binding(policy_id, version, NOW)
+
+
 # -- what is kept
 
 
@@ -192,6 +243,65 @@ def test_a_policy_past_the_item_limit_is_refused_before_anything_is_written(poli
     assert policies.versions("p", cause("k")) == []
 
 
+# -- what is recorded
+
+
+def test_every_change_is_recorded_in_its_own_transaction_and_the_chain_has_no_hole(policies: DynamoPolicies) -> None:
+    drafted(policies)
+    edit_policy(policies, "p", 1, {"comment": "stricter"}, author=ANN, cause=cause("edit"), now=NOW)
+    put_in_force(policies, in_flight=AT_ONCE)
+    roll_back_policy(policies, "p", 2, by="person-cleo", cause=cause("back"), now=NOW + HOUR)
+
+    records = policies.history("p")
+
+    assert [(record.type, record.actor, record.cause) for record in records] == [
+        ("policy.drafted", ANN, "api:draft"),
+        ("policy.drafted", ANN, "api:edit"),
+        ("policy.published", BEN, "api:publish"),
+        ("policy.published", "person-cleo", "api:back"),
+    ]
+    assert [record.id for record in records] == [f"policy:p:{number:06d}" for number in (1, 2, 3, 4)]
+    assert first_break(records) is None
+
+
+def test_what_is_recorded_of_a_publishing_names_the_versions_and_the_choices(policies: DynamoPolicies) -> None:
+    drafted(policies)
+    put_in_force(policies, key="p1")
+    drafted(policies, "15.00", key="d2")
+    version = put_in_force(
+        policies, key="p2", comment="tighter", effective_from=NOW + HOUR, effective_to=NOW + 9 * HOUR, in_flight=AT_ONCE
+    )
+
+    data = json.loads(policies.history("p")[-1].data)
+
+    assert data == {
+        "policy_id": "p",
+        "policy_version": 2,
+        "name": "Test policy",
+        "hash": version.hash,
+        "by": BEN,
+        "authors": [ANN],
+        "comment": "tighter",
+        "parent_version": 1,
+        "previous_version": 1,
+        "effective_from": "2026-11-22T21:00:00Z",
+        "effective_to": "2026-11-23T05:00:00Z",
+        "in_flight": {"mode": "re_evaluate", "until": None},
+    }
+
+
+def test_what_is_refused_leaves_no_trail(policies: DynamoPolicies) -> None:
+    version = drafted(policies)
+
+    with pytest.raises(VersionMoved):
+        policies.keep(version, seen=0, cause=cause("again"), now=NOW)
+    with pytest.raises(AlreadyHandled):
+        drafted(policies)
+
+    assert [record.sequence for record in policies.history("p")] == [1]
+    assert policies.history(SHIPPED) == []
+
+
 # -- races
 
 
@@ -235,6 +345,7 @@ def test_of_many_editors_at_once_one_wins_and_no_number_is_skipped(policies: Dyn
 
     assert ends == {"done": 1, "VersionMoved": 11}
     assert [version.number for version in policies.versions("p")] == [1, 2]
+    assert first_break(policies.history("p")) is None
 
 
 def test_of_an_edit_and_a_publishing_of_the_same_version_one_comes_first(policies: DynamoPolicies) -> None:

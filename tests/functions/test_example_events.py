@@ -10,17 +10,22 @@ from typing import Any
 
 import pytest
 
-from dealdesk.contracts import docusign, salesforce, stripe
+from dealdesk.contracts import docusign, dropbox_sign, hubspot, paypal, quickbooks, salesforce, stripe
 from dealdesk.contracts.bus import BusEvent
 from dealdesk.contracts.rest import QuoteIn
+from dealdesk.domain.events import PaymentReported
 from dealdesk.domain.money import Money
 from dealdesk.domain.stages import EnvelopeStatus
+from dealdesk.edge import proofs
 from dealdesk.edge.reactions import parse_message
-from local.tokens import issue_token
+from local.tokens import HUBSPOT_APPROVAL_TYPE, QUICKBOOKS_REALM, issue_token
+from local.twins.hubspot_schema import type_named
 from local.twins.salesforce_schema import SCHEMA
 from tests.journeys.world import World
 
 EVENTS = Path(__file__).resolve().parents[2] / "events"
+# The key of the vendor's published examples.
+PUBLISHED_KEY = "324e3b0840f065eb51f3fd63231d0d33daa35d4ed10d27718839e81737065782"
 PASSES, NEEDS_BOTH = "sf-0067F00000deal1QAA", "sf-0067F00000deal2QAA"
 
 
@@ -48,6 +53,24 @@ def approval_decided(_: World) -> None:
     assert note.fields["Approval_Key__c"] == f"{NEEDS_BOTH}:1:finance"
 
 
+def deal_submitted(_: World) -> None:
+    changes = [hubspot.change_of(one) for one in hubspot.parse_changes(raw("hubspot_deal_submitted.json"))]
+
+    records = {deal["id"] for deal in document("hubspot_records.json")["deals"]}
+    assert {str(change.object_id) for change in changes} == records
+    assert {(change.changed_type, change.property_name) for change in changes} == {
+        (hubspot.DEAL_TYPE, hubspot.SUBMITTED)
+    }
+    assert all(hubspot.moment_of(change.property_value) for change in changes)
+
+
+def decision_made(_: World) -> None:
+    (change,) = (hubspot.change_of(one) for one in hubspot.parse_changes(raw("hubspot_approval_decided.json")))
+
+    assert (change.changed_type, change.property_name) == (HUBSPOT_APPROVAL_TYPE, hubspot.DECISION)
+    assert (change.property_value, change.editor_id) == ("Approve", "7002")
+
+
 def envelope_completed(_: World) -> None:
     message = docusign.parse_message(raw("docusign_envelope_completed.json"))
     state = docusign.state_of(message)
@@ -56,6 +79,21 @@ def envelope_completed(_: World) -> None:
     assert docusign.deal_id_of(message) == PASSES
     assert state is not None
     assert (state.status, state.key) == (EnvelopeStatus.COMPLETED, f"envelope:{PASSES}:r1:1")
+
+
+def signature_request_all_signed(_: World) -> None:
+    callback = dropbox_sign.parse_callback(raw("dropbox_sign_all_signed.json"))
+
+    proofs.dropbox_sign(
+        callback.event.event_time, callback.event.event_type, callback.event.event_hash, [PUBLISHED_KEY]
+    )
+    dropbox_sign.require_fresh(callback, datetime(2026, 11, 22, 20, 10, tzinfo=UTC))
+    assert dropbox_sign.hint_of(callback) == dropbox_sign.Hint(
+        PASSES,
+        "fa5c8a0b0f492d768749333ad6fcc214c111e967",
+        f"envelope:{PASSES}:r1:1",
+        "signature_request_all_signed",
+    )
 
 
 def checkout_session_completed(_: World) -> None:
@@ -67,6 +105,21 @@ def checkout_session_completed(_: World) -> None:
     assert session.metadata["deal_id"] == PASSES
     assert state is not None
     assert (state.outcome, state.amount) == ("paid", Money(1_020_000, "USD"))
+
+
+def invoice_updated(_: World) -> None:
+    (hint,) = quickbooks.hints_of(quickbooks.parse_events(raw("quickbooks_invoice_updated.json")), QUICKBOOKS_REALM)
+
+    assert (hint.cause, hint.ledger_id) == ("quickbooks:88cd52aa-33b6-4351-9aa4-47572edbd068", "1234")
+
+
+def checkout_order_approved(_: World) -> None:
+    event = paypal.read(raw("paypal_checkout_order_approved.json"), paypal.PaypalEvent, "PayPal event")
+    report = paypal.report_of(event)
+
+    assert report is not None
+    assert report.deal_id == PASSES
+    assert report.payment == PaymentReported(f"pay_{PASSES}_1", "5O190127TN364715T", "CHECKOUT.ORDER.APPROVED")
 
 
 def quote(_: World) -> None:
@@ -124,6 +177,14 @@ def salesforce_records(_: World) -> None:
         assert {name for record in records for name in record} <= set(SCHEMA[kind].fields), kind
 
 
+def hubspot_records(_: World) -> None:
+    for name, records in document("hubspot_records.json").items():
+        if name != "owners":
+            kind = type_named(name)
+            assert kind is not None
+            assert {prop for record in records for prop in record["properties"]} <= set(kind.properties), name
+
+
 def quickbooks_records(_: World) -> None:
     books = document("quickbooks_records.json")
     skus = {line["ProductCode"] for line in document("salesforce_records.json")["OpportunityLineItem"]}
@@ -131,11 +192,33 @@ def quickbooks_records(_: World) -> None:
     assert skus <= {item["Name"] for item in books["Item"]}
 
 
+def netsuite_records(_: World) -> None:
+    books, crm = document("netsuite_records.json"), document("salesforce_records.json")
+
+    assert {line["ProductCode"] for line in crm["OpportunityLineItem"]} <= {item["itemid"] for item in books["item"]}
+    assert {account["Id"] for account in crm["Account"]} <= {one["externalId"] for one in books["customer"]}
+
+
+def sap_records(_: World) -> None:
+    books, crm = document("sap_records.json"), document("salesforce_records.json")
+
+    assert {line["ProductCode"] for line in crm["OpportunityLineItem"]} <= {
+        one["Material"] for one in books["Material"]
+    }
+    partners = {one["BusinessPartnerIDByExtSystem"]: one["BusinessPartnerFullName"] for one in books["BusinessPartner"]}
+    assert {account["Id"]: account["Name"] for account in crm["Account"]}.items() <= partners.items()
+
+
 READ: dict[str, Callable[[World], None]] = {
     "salesforce_quotes_submitted.xml": quotes_submitted,
     "salesforce_approval_decided.xml": approval_decided,
+    "hubspot_deal_submitted.json": deal_submitted,
+    "hubspot_approval_decided.json": decision_made,
     "docusign_envelope_completed.json": envelope_completed,
+    "dropbox_sign_all_signed.json": signature_request_all_signed,
     "stripe_checkout_session_completed.json": checkout_session_completed,
+    "quickbooks_invoice_updated.json": invoice_updated,
+    "paypal_checkout_order_approved.json": checkout_order_approved,
     "api_quote.json": quote,
     "api_create_deal.json": create_deal,
     "dynamodb_stream.json": stream,
@@ -143,7 +226,10 @@ READ: dict[str, Callable[[World], None]] = {
     "schedule_tick.json": schedule_tick,
     "authorizer_request.json": authorizer_request,
     "salesforce_records.json": salesforce_records,
+    "hubspot_records.json": hubspot_records,
     "quickbooks_records.json": quickbooks_records,
+    "netsuite_records.json": netsuite_records,
+    "sap_records.json": sap_records,
 }
 
 

@@ -81,6 +81,13 @@ FIELDS: dict[str, list[Any]] = {
     "/lines/0/list_unit_price": [None, "-1", 99.5, "1e3", "NaN", "0x10", " 1", "1,000", "1.0000001", [], True],
     "/lines/0/net_unit_price": [85.0, "-1", "NaN", "1e-999999999", "9" * 16, {}],
     "/lines/0/unit_cost": [20.0, "-1", "cost", []],
+    "/lines/0/free_periods": [None, -1, 12, "2", 1.5, True],
+    "/lines/0/list_tiers": [None, [{}], "x", [{"from_quantity": "11", "unit_price": 1.5}]],
+    "/payment_terms": [7, "", "x" * 41, []],
+    "/opt_out_after_months": [0, 13, "6", True],
+    "/starts_on": ["tomorrow", "2027-02-30", [], True],
+    "/amount_off": [1.5, "-1", "0.001", "10200.01", "NaN", True],
+    "/amends": [7, {}, {"reference": "C-1", "lines": []}],
 }
 
 
@@ -124,6 +131,62 @@ def test_an_unknown_field_is_refused_at_its_place(desk: World, pointer: str) -> 
 )
 def test_lines_that_do_not_fit_are_refused_at_their_place(desk: World, lines: list[Json], pointer: str) -> None:
     problem = refused(desk, "POST", "/deals", a_quote(lines=lines))
+
+    assert problem["status"] == 422
+    assert pointer in pointers(problem)
+
+
+def a_ramp(*segments: Json, **fields: Any) -> Json:
+    return a_line(net_unit_price=None, segments=list(segments), **fields)
+
+
+def a_stack(*discounts: Json, **fields: Any) -> Json:
+    return a_line(net_unit_price=None, discounts=list(discounts), **fields)
+
+
+HALF = {"periods": 6, "discount_percent": "10"}
+TODAY = {"id": "1", "sku": "CORE-01", "net_unit_price": "80"}
+
+
+@pytest.mark.parametrize(
+    ("line", "pointer"),
+    [
+        (a_ramp(HALF), "/lines/0/segments"),
+        (a_ramp(HALF, {"periods": 6}), "/lines/0/segments/1"),
+        (a_ramp(HALF, HALF | {"quantity": "0"}), "/lines/0/segments/1/quantity"),
+        (a_ramp(HALF, HALF | {"quantity": "-5"}), "/lines/0/segments/1/quantity"),
+        (a_ramp(HALF, HALF | {"discount_percent": "101"}), "/lines/0/segments/1/discount_percent"),
+        (a_ramp(HALF, HALF, free_periods=2), "/lines/0/free_periods"),
+        (a_ramp(HALF, HALF, discount_percent="10"), "/lines/0"),
+        (a_stack({"layer": "promo"}), "/lines/0/discounts/0"),
+        (a_stack({"layer": "promo", "percent": "5", "amount": "1"}), "/lines/0/discounts/0"),
+        (a_stack({"layer": "promo", "percent": "100.01"}), "/lines/0/discounts/0/percent"),
+        (a_stack({"layer": "promo", "amount": "-1"}), "/lines/0/discounts/0/amount"),
+        (a_stack({"layer": "promo", "amount": "12000.01"}), "/lines/0/discounts"),
+        (a_stack({"layer": "friends", "percent": "5"}), "/lines/0/discounts/0/layer"),
+        (a_line(list_tiers=[{"from_quantity": "1", "unit_price": "90"}]), "/lines/0/list_unit_price"),
+        (a_line(list_unit_price=None, list_tiers=[{"from_quantity": "11", "unit_price": "90"}]), "/lines/0/list_tiers"),
+    ],
+)
+def test_a_price_that_does_not_fit_together_is_refused_at_its_place(desk: World, line: Json, pointer: str) -> None:
+    problem = refused(desk, "POST", "/deals", a_quote(lines=[line]))
+
+    assert problem["status"] == 422
+    assert pointer in pointers(problem)
+
+
+@pytest.mark.parametrize(
+    ("fields", "pointer"),
+    [
+        ({"payment_terms": "net 30"}, "/payment_terms_days"),
+        ({"payment_terms_days": None, "payment_terms": "when we like"}, "/payment_terms"),
+        ({"payment_terms_days": None, "payment_terms": "milestones"}, "/payment_terms"),
+        ({"amends": {"reference": "C-1", "lines": [TODAY | {"quantity": "-5"}]}}, "/amends/lines/0/quantity"),
+        ({"amends": {"reference": "C-1", "lines": [TODAY | {"quantity": "5"}] * 2}}, "/amends/lines"),
+    ],
+)
+def test_terms_that_do_not_fit_together_are_refused_at_their_place(desk: World, fields: Json, pointer: str) -> None:
+    problem = refused(desk, "POST", "/deals", a_quote(**fields))
 
     assert problem["status"] == 422
     assert pointer in pointers(problem)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 from copy import deepcopy
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from dealdesk.policies import TEMPLATES, template_document
+from local.schemas import schema_of
 from tests.functions.quotes import a_line, a_quote, a_soft_breach
 from tests.journeys.world import World
 
@@ -198,6 +201,48 @@ def test_pitfall_23_a_policy_decides_from_the_day_that_its_publisher_named(desk:
     assert decision(desk, a_quote())["policy"]["id"] == name
 
 
+# -- deals in flight
+
+
+def test_the_publisher_chooses_what_happens_to_deals_in_flight_and_the_version_shows_it(desk: World) -> None:
+    name = a_name()
+    drafted(desk, name)
+    first = published(desk, name, in_flight={"mode": "grandfather", "until": "2099-12-31"})
+    edited(desk, name, 1, document=a_policy("15.00"))
+    second = published(desk, name, in_flight={"mode": "re_evaluate"})
+    third = desk.rest("POST", f"/policies/{name}/rollback", {"version": 1}, **BEN)[1]
+
+    shown = desk.rest("GET", f"/policies/{name}/versions", **REP)[1]["versions"]
+
+    assert first["in_flight"] == {"mode": "grandfather", "until": "2099-12-31"}
+    assert second["in_flight"] == {"mode": "re_evaluate", "until": None}
+    assert third["in_flight"]["mode"] == "grandfather"
+    assert third["in_flight"]["until"] > third["effective_from"][:10]
+    assert [version["in_flight"] for version in shown] == [v["in_flight"] for v in (first, second, third)]
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"mode": "ignore"},
+        {"mode": "re_evaluate", "until": "2099-12-31"},
+        {"mode": "grandfather", "until": "soon"},
+        {"mode": "grandfather", "until": "2020-01-01"},
+        {},
+        "re_evaluate",
+    ],
+)
+def test_a_choice_for_deals_in_flight_that_means_nothing_is_refused(desk: World, choice: Any) -> None:
+    name = a_name()
+    drafted(desk, name)
+
+    problem = is_refused(
+        desk.rest("POST", f"/policies/{name}/publish", {"in_flight": choice}, **BEN), 422, "Cannot be read"
+    )
+
+    assert problem["errors"][0]["pointer"].startswith("/in_flight")
+
+
 # -- rolling back
 
 
@@ -285,6 +330,104 @@ def test_validating_without_a_document_checks_the_newest_version(desk: World) ->
     assert desk.rest("POST", f"/policies/{name}/validate", **ANN)[1] == {"valid": True, "findings": []}
 
 
+# -- what it would change
+
+
+def a_deal(desk: World, price: str) -> str:
+    status, deal = desk.rest("POST", "/deals", a_quote(lines=[a_line(net_unit_price=price)]), **REP)
+    assert status == 201, deal
+    return str(deal["deal_id"])
+
+
+def test_pitfall_24_the_impact_is_that_of_the_draft_and_nothing_decides_by_it(desk: World) -> None:
+    name = a_name()
+    drafted(desk, name, document=a_policy("20.00"))
+    published(desk, name)
+    kept, flipped = a_deal(desk, "95.00"), a_deal(desk, "85.00")
+    draft = edited(desk, name, 1, document=a_policy("10.00"))
+
+    status, found = desk.rest("POST", f"/policies/{name}/impact", {"deals": 2}, **BEN)
+
+    assert (status, found["hash"], found["deals"]) == (200, draft["hash"], 2)
+    assert found["gained"] == {"DISC": 1}
+    (flip,) = found["flips"]
+    assert (flip["deal_id"], flip["before"], flip["after"]) == (flipped, "auto_approve", "needs_approval")
+    assert flip["decided_by"]["version"] == 1
+    assert "exceeds the 10.00% allowed" in flip["reasons_after"][0]
+    assert {(part["before"], part["after"]): part["deals"] for part in found["moved"]} == {
+        ("auto_approve", "auto_approve"): 1,
+        ("auto_approve", "needs_approval"): 1,
+    }
+    assert found["caution"]
+    for deal_id in (kept, flipped):
+        assert desk.deal(deal_id)["decision"]["policy"]["version"] == 1
+
+
+def test_the_impact_of_a_document_or_of_an_earlier_version_is_told_without_saving_it(desk: World) -> None:
+    name = a_name()
+    drafted(desk, name, document=a_policy("20.00"))
+    published(desk, name)
+    a_deal(desk, "85.00")
+
+    document = desk.rest("POST", f"/policies/{name}/impact", {"document": a_policy("5.00"), "deals": 1}, **ANN)[1]
+    same = desk.rest("POST", f"/policies/{name}/impact", {"version": 1, "deals": 1}, **ANN)[1]
+
+    assert (document["gained"], document["complete"]) == ({"DISC": 1}, False)
+    assert (same["gained"], same["lost"], same["flips"]) == ({}, {}, [])
+    assert [line["version"] for line in desk.rest("GET", f"/policies/{name}/versions", **REP)[1]["versions"]] == [1]
+
+
+def test_pitfall_24_no_history_is_taken_from_the_caller(desk: World) -> None:
+    name, broken = a_name(), a_policy()
+    broken["rules"][0]["op"] = "less"
+    drafted(desk, name)
+
+    is_refused(desk.rest("POST", f"/policies/{name}/impact", {"deals": [a_quote()]}, **ANN), 422, "Cannot be read")
+    is_refused(desk.rest("POST", f"/policies/{name}/impact", {"history": []}, **ANN), 422, "Cannot be read")
+    unreadable = desk.rest("POST", f"/policies/{name}/impact", {"document": broken}, **ANN)
+    assert is_refused(unreadable, 422, "The policy has errors")["errors"][0]["pointer"] == "/rules/0/op"
+    is_refused(desk.rest("POST", f"/policies/{name}/impact", {}, **REP), 403, "Not allowed")
+
+
+# -- what others hear of it
+
+
+def test_n8n_hears_of_a_published_policy_and_not_of_drafts(desk: World) -> None:
+    name = a_name()
+    drafted(desk, name)
+    version = published(desk, name, comment="from Monday", in_flight={"mode": "re_evaluate"})
+
+    desk.settle()
+
+    sent = [event for event in desk.published if event["data"].get("policy_id") == name]
+    assert [(event["type"], event["sequence"], event["deal_id"]) for event in sent] == [
+        ("policy.drafted", 1, ""),
+        ("policy.published", 2, ""),
+    ]
+    for event in sent:
+        Draft202012Validator(schema_of(event["type"])).validate(event)
+    heard = [call for call in desk.twins["n8n"].requests if name in call.body]
+    (event,) = [json.loads(call.body) for call in heard]
+    assert (event["id"], event["type"]) == (f"policy:{name}:000002", "policy.published")
+    assert event["data"]["hash"] == version["hash"]
+    assert (event["data"]["by"], event["data"]["comment"]) == ("person-ben", "from Monday")
+    assert event["data"]["in_flight"] == {"mode": "re_evaluate", "until": None}
+
+
+def test_the_timeline_of_a_policy_says_who_did_what(desk: World) -> None:
+    name = a_name()
+    drafted(desk, name)
+    published(desk, name)
+
+    status, timeline = desk.rest("GET", f"/policies/{name}/timeline", user="person-aud", role="auditor")
+
+    assert (status, timeline["complete"]) == (200, True)
+    assert [(event["type"], event["actor"]) for event in timeline["events"]] == [
+        ("policy.drafted", "person-ann"),
+        ("policy.published", "person-ben"),
+    ]
+
+
 # -- who and what
 
 
@@ -329,9 +472,11 @@ def test_every_policy_is_listed_and_the_one_in_force_is_named(desk: World) -> No
     [
         ("GET", "/policies/nothing", None),
         ("GET", "/policies/nothing/versions", None),
+        ("GET", "/policies/nothing/timeline", None),
         ("GET", f"/policies/{CLASSIC}/versions/99", None),
         ("PATCH", "/policies/nothing", {"comment": "x"}),
         ("POST", "/policies/nothing/publish", {}),
+        ("POST", "/policies/nothing/impact", {}),
         ("POST", "/policies/nothing/rollback", {"version": 1}),
     ],
 )
@@ -361,3 +506,21 @@ def test_a_draft_that_cannot_be_read_is_refused_with_a_pointer(desk: World, poin
     problem = is_refused(desk.rest("POST", "/policies", body, **ANN), 422, "Cannot be read")
 
     assert problem["errors"][0]["pointer"].startswith(pointer)
+
+
+def test_pitfall_15_a_floor_is_applied_in_its_own_currency(desk: World) -> None:
+    name = a_name()
+    floor = {"id": "FLOOR", "kind": "limit", "fact": "total_contract_value", "op": "min", "rows": [{"limit": "9000"}]}
+    document = a_policy(currency="EUR")
+    document["rules"].append(floor | {"action": {"block": True}})
+    drafted(desk, name, document=document)
+    published(desk, name)
+
+    low, high = (
+        decision(desk, a_quote(currency="USD", lines=[a_line(list_unit_price=price, net_unit_price=price)]))
+        for price in ("82.49", "82.51")
+    )
+
+    assert (low["outcome"], low["fx"]["rate"]) == ("blocked", "0.9090909091")
+    assert low["facts"]["total_contract_value"] == "8998.91"
+    assert (high["outcome"], high["facts"]["total_contract_value"]) == ("auto_approve", "9001.09")

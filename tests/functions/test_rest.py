@@ -62,7 +62,7 @@ def is_problem(answer: tuple[int, Any], status: int, *words: str) -> None:
 
 ALL = frozenset(ROLES)
 WRITES = frozenset({"rep", "deal_desk", "admin", "service"})
-DECIDES = frozenset({"finance", "executive"})
+DECIDES = frozenset({"finance", "executive", "deal_desk", "revops"})
 COLLECTS = frozenset({"deal_desk", "finance", "admin", "service"})
 ANSWER = {"step": "finance", "decision": "approve", "fingerprint": "0" * 64}
 ROUTES: list[tuple[str, str, Json | None, frozenset[str]]] = [
@@ -600,6 +600,75 @@ def test_a_preview_of_a_blocked_quote_tells_what_passes_and_that_passes(desk: Wo
     assert preview["decision"]["outcome"] == "blocked"
     assert to["max_line_discount_pct"] in preview["what_would_pass"]
     assert after["decision"]["outcome"] == joint["outcome"] != "blocked"
+
+
+def test_a_quote_of_stacks_ramps_tiers_and_an_amount_off_is_judged_by_what_it_comes_to(desk: World) -> None:
+    stack = [{"layer": "discretionary", "percent": "20"}, {"layer": "promo", "percent": "10"}]
+    ramp = [{"periods": 12, "discount_percent": percent} for percent in ("50", "20", "0")]
+    tiers = [{"from_quantity": "1", "unit_price": "100"}]
+    quote = a_quote(
+        lines=[
+            a_line(1, net_unit_price=None, discounts=stack),
+            a_line(2, net_unit_price=None, segments=ramp, periods=36),
+            a_line(3, list_unit_price=None, list_tiers=tiers, net_unit_price="100", free_periods=3),
+        ],
+        amount_off="240.00",
+        term_months=36,
+        opt_out_after_months=24,
+        payment_terms="EOM+15",
+        starts_on="2027-01-01",
+    )
+    del quote["payment_terms_days"]
+
+    _, preview = desk.rest("POST", "/guardrails/preview", quote, **REP)
+    deal = created(desk, quote)
+
+    # 12,000 at 28%, 36,000 at 23.33%, 12,000 with 3 of 12 periods free, and 240 off.
+    facts = preview["decision"]["facts"]
+    assert facts["total_contract_value"] == "45000.00"
+    assert (facts["discount_pct"], facts["term_months"], facts["committed_months"]) == ("25.00", "36", "24")
+    assert facts["payment_days"] == "45"
+    assert preview["payment_terms_cost"] == {
+        "amount_minor": 184_93,
+        "currency": "USD",
+        "days": 45,
+        "standard_days": 30,
+        "annual_percent": "10",
+    }
+    assert (deal["fingerprint"], deal["decision"]["facts"]) == (preview["fingerprint"], facts)
+
+
+def test_an_amount_off_is_given_and_taken_back_by_patch(desk: World) -> None:
+    deal = created(desk, a_quote())
+    path = f"/deals/{deal['deal_id']}"
+
+    _, given = desk.rest("PATCH", path, {"amount_off": "100.00"}, headers=seen(deal["version"]), **REP)
+    _, taken = desk.rest("PATCH", path, {"amount_off": "0"}, headers=seen(given["version"]), **REP)
+
+    assert given["decision"]["facts"]["total_contract_value"] == "10100.00"
+    assert taken["fingerprint"] == deal["fingerprint"]
+
+
+def test_typed_terms_and_days_replace_each_other_by_patch(desk: World) -> None:
+    deal = created(desk, a_quote())
+    path = f"/deals/{deal['deal_id']}"
+
+    _, typed = desk.rest("PATCH", path, {"payment_terms": "eom 10"}, headers=seen(deal["version"]), **REP)
+    _, days = desk.rest("PATCH", path, {"payment_terms_days": 30}, headers=seen(typed["version"]), **REP)
+
+    assert typed["decision"]["facts"]["payment_days"] == "40"
+    assert days["fingerprint"] == deal["fingerprint"]
+
+
+def test_a_deal_shows_its_four_ends_and_the_earliest(desk: World) -> None:
+    deal = created(desk, a_quote(valid_until="2036-12-31"))
+
+    _, shown = desk.rest("GET", f"/deals/{deal['deal_id']}", **REP)
+
+    ends = shown["expiries"]
+    assert ends["quote_validity"].startswith("2036-12-31T23:59:59")
+    assert (ends["approval"] is not None, ends["envelope"], ends["payment_link"]) == (True, None, None)
+    assert ends["earliest"] == "approval"
 
 
 # -- payments

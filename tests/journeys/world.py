@@ -5,6 +5,7 @@ What AWS does in between (stream, rules, queues, redelivery) is done here, by th
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import json
 import os
@@ -147,8 +148,11 @@ class World:
             "PUBLIC_URL": API,
             "LINK_WAIT_SECONDS": "0",
             "SALESFORCE_URL": urls["salesforce"],
+            "HUBSPOT_URL": urls["hubspot"],
             "DOCUSIGN_OAUTH_URL": urls["docusign"],
+            "DROPBOX_SIGN_URL": urls["dropbox_sign"],
             "STRIPE_URL": urls["stripe"],
+            "PAYPAL_URL": urls["paypal"],
             "QUICKBOOKS_URL": urls["quickbooks"],
             "QUICKBOOKS_OAUTH_URL": urls["quickbooks"],
             "N8N_URL": urls["n8n"],
@@ -306,13 +310,15 @@ class World:
         path = letter.url.removeprefix(API)
         folder = f"receive_{path.split('/')[2].replace('-', '_')}"
         secret = path.split("/")[3] if path.count("/") > 2 else None
+        # The one of the template's BinaryMediaTypes.
+        binary = letter.headers["Content-Type"].startswith("multipart/form-data")
         event = {
             "httpMethod": "POST",
             "path": path,
             "headers": letter.headers,
             "pathParameters": {"path_secret": secret} if secret else None,
-            "body": letter.body.decode(),
-            "isBase64Encoded": False,
+            "body": base64.b64encode(letter.body).decode() if binary else letter.body.decode(),
+            "isBase64Encoded": binary,
         }
         answer: dict[str, Any] = self.invoke(folder, event)
         return answer

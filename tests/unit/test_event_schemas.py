@@ -14,10 +14,14 @@ from dealdesk.contracts import bus
 from dealdesk.domain import events as e
 from dealdesk.domain import invoices, payments, signature
 from dealdesk.domain.deal import Deal
+from dealdesk.domain.directory import NOBODY
 from dealdesk.domain.fold import fold
 from dealdesk.domain.money import Money
+from dealdesk.domain.policy_book import draft, publish
+from dealdesk.domain.policy_events import POLICY_EVENT_TYPES, PolicyEvent, event_of
 from dealdesk.domain.stages import EnvelopeStatus, Stage
-from local.schemas import FOLDER, rendered, schema_of
+from dealdesk.policies import template_document
+from local.schemas import EVENT_TYPES, FOLDER, rendered, schema_of
 from tests.unit.domain.deals import FINANCE, IN_FINANCE, LATER, NOW, OWNER, a_deal, a_story, decided, paid
 from tests.unit.domain.quotes import a_quote
 
@@ -36,7 +40,7 @@ def withdrawn() -> list[e.Event]:
 
 def refused_by_finance() -> list[e.Event]:
     deal: Deal = a_deal(Stage.PAID)
-    return invoices.reject(deal, "inv_d-1_1", FINANCE, IN_FINANCE, "wrong address")
+    return invoices.reject(deal, "inv_d-1_1", FINANCE, IN_FINANCE, "wrong address", NOBODY, NOW)
 
 
 def by_use_cases() -> list[e.Event]:
@@ -46,19 +50,38 @@ def by_use_cases() -> list[e.Event]:
         e.QuoteRefused("Opportunity 0067F00000deal1QAA is no valid quote"),
         e.ApprovalAnswered("d-1:1:finance", "a0E7F00000appr1UAA"),
         e.ApprovalExpired(LATER),
+        e.ApprovalReminded(1, "finance", (FINANCE,)),
+        e.ApprovalEscalated(1, "finance", 1, "grp-cfo", (FINANCE,), "nobody answered in time"),
+        e.PaymentReported("pay_d-1_1", "cs_1", "CHECKOUT.ORDER.APPROVED"),
+        e.PaymentApproved("capture:payment:pay_d-1_1", "pay_d-1_1", "cs_1"),
+        e.PaymentProcessing("capture:payment:pay_d-1_1", "pay_d-1_1"),
+        e.RefundRequested("ref_d-1_1", "pay_d-1_1", "pi_1", Money(100, "USD"), "overpaid", "person-1"),
+        e.RefundApproved("refund:ref_d-1_1", "ref_d-1_1", FINANCE),
+        e.RefundRejected("ref_d-1_1", FINANCE, "not overpaid"),
+        e.RefundSubmitted("refund:ref_d-1_1", "ref_d-1_1", "pay_d-1_1", "pi_1", Money(100, "USD"), "re_1"),
+        e.RefundFailed("refund:ref_d-1_1", "ref_d-1_1", "the account is closed", "re_1"),
+        e.PaymentRefunded("refund:ref_d-1_1", "ref_d-1_1", "pay_d-1_1", "pi_1", Money(100, "USD"), "re_1"),
+        e.PaymentDisputed("dp_1", "pay_d-1_1", "pi_1", Money(100, "USD"), "OPEN", "fraudulent"),
         e.IntentAttempted("envelope:d-1:r1:1", 1, LATER),
         e.IntentInterrupted("envelope:d-1:r1:1", "DocuSign did not answer"),
         e.EffectFailed("envelope:d-1:r1:1", "send_envelope", "DocuSign refused"),
         e.InvoiceFailed("invoice:inv_d-1_1", "inv_d-1_1", "QuickBooks has no item CORE-01"),
+        e.EnvelopeReported("env-d-1", "envelope:d-1:r1:1", "signature_request_all_signed"),
         e.VendorAsked("signature", "sent"),
+        e.InvoiceReported("inv_d-1_1", "7", "updated: 0.00 of 1200.50 USD open"),
     ]
 
 
+def of_a_policy() -> list[PolicyEvent]:
+    drafted = draft([], "ours", template_document("classic"), author="person-ann", now=NOW)
+    return [event_of(drafted, None), event_of(publish([drafted], 1, by="person-ben", now=NOW), None)]
+
+
 @cache
-def examples() -> dict[str, e.Event]:
+def examples() -> dict[str, e.Event | PolicyEvent]:
     """An event of every type, made as the desk makes it."""
     awaiting = a_deal(Stage.AWAITING_PAYMENT)
-    happened = [
+    happened: list[e.Event | PolicyEvent] = [
         *a_story(Stage.CLOSED).events,
         *a_story(Stage.REJECTED).events,
         *a_story(Stage.RECALLED).events,
@@ -71,14 +94,16 @@ def examples() -> dict[str, e.Event]:
         *withdrawn(),
         *refused_by_finance(),
         *by_use_cases(),
+        *of_a_policy(),
     ]
     return {event.TYPE: event for event in happened}
 
 
-def sent(event: e.Event) -> dict[str, Any]:
+def sent(event: e.Event | PolicyEvent) -> dict[str, Any]:
     """The event as it goes over the bus."""
     data = bus.public_data(event.TYPE, json.loads(codec.dump(event)))
-    whole = bus.BusEvent("d-1:000001", event.TYPE, bus.SCHEMA_VERSION, NOW.isoformat(), "d-1", 1, data)
+    deal_id = "" if event.TYPE in POLICY_EVENT_TYPES else "d-1"
+    whole = bus.BusEvent("d-1:000001", event.TYPE, bus.SCHEMA_VERSION, NOW.isoformat(), deal_id, 1, data)
     document: dict[str, Any] = json.loads(bus.dump(whole))
     return document
 
@@ -89,7 +114,7 @@ def test_the_published_schemas_are_those_of_the_code() -> None:
     assert published == rendered(), "run `make schemas`"
 
 
-@pytest.mark.parametrize("type_", sorted(e.EVENT_TYPES))
+@pytest.mark.parametrize("type_", sorted(EVENT_TYPES))
 def test_an_event_that_leaves_the_desk_is_as_its_schema_says(type_: str) -> None:
     schema, document = schema_of(type_), sent(examples()[type_])
 
@@ -98,7 +123,7 @@ def test_an_event_that_leaves_the_desk_is_as_its_schema_says(type_: str) -> None
     assert set(document["data"]) == set(schema["properties"]["data"]["properties"])
 
 
-@pytest.mark.parametrize("type_", sorted(e.EVENT_TYPES))
+@pytest.mark.parametrize("type_", sorted(EVENT_TYPES))
 def test_an_event_that_lacks_a_field_is_not_as_its_schema_says(type_: str) -> None:
     document = sent(examples()[type_])
     schema = schema_of(type_)

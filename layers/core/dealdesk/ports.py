@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Protocol
 from dealdesk.domain.chain import Recorded
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.decision import FxRate
-from dealdesk.domain.events import Event, InvoiceDraft
+from dealdesk.domain.directory import Delegation, Directory, Member
+from dealdesk.domain.events import CreditMemo, Event, InvoiceDraft
 from dealdesk.domain.money import Money
 from dealdesk.domain.quote import Quote
 from dealdesk.domain.stages import EnvelopeStatus
 
 # A webhook function never decides on a policy, and would pay for the compiler of policies in every cold start.
 if TYPE_CHECKING:
+    from dealdesk.domain.calendar import BusinessCalendar
     from dealdesk.domain.policy import Policy
 from dealdesk.domain.policy_version import PolicyVersion
 
@@ -99,6 +101,10 @@ class DealIndex(Protocol):
 
     def silent(self, now: datetime, limit: int) -> list[SilentDeal]: ...
 
+    def rounds(self, now: datetime, most: int) -> list[str]:
+        """Deals whose approval round needs a look by now, the longest waiting first."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Person:
@@ -115,10 +121,50 @@ class People(Protocol):
     def find(self, person_id: str) -> Person | None: ...
 
 
+class Approvers(Protocol):
+    """The only way to read and write who approves, and who acts for whom."""
+
+    def directory(self, cause: Cause | None = None) -> Directory:
+        """Everybody whom the desk knows, as of now. Raises `AlreadyHandled` and `CauseReused` for a seen cause."""
+        ...
+
+    def version(self) -> int:
+        """How often the directory was written; 0 before the first time."""
+        ...
+
+    def keep_members(
+        self,
+        members: Sequence[Member],
+        calendars: Mapping[str, BusinessCalendar],
+        *,
+        seen: int,
+        cause: Cause,
+        by: str,
+        now: datetime,
+    ) -> int:
+        """Writes the directory after version `seen` and returns its version.
+
+        Raises `AlreadyHandled`, `CauseReused`, `VersionMoved`, `TooLarge`, `TableBusy`.
+        """
+        ...
+
+    def keep_delegation(self, delegation: Delegation, *, cause: Cause, now: datetime) -> None:
+        """Writes a delegation, new or ended. Raises as `keep_members` does."""
+        ...
+
+
 class Policies(Protocol):
     def current(self, now: datetime) -> Policy: ...
 
-    def fx_rates(self, now: datetime) -> Mapping[str, FxRate]: ...
+    def binding(self, policy_id: str, version: int, now: datetime) -> Policy:
+        """The policy that a deal follows now which this version decided: that one, while what was published since
+        spares deals in flight, or the one in force. Raises `PolicyUnknown` for a version that never decided.
+        """
+        ...
+
+    def fx_rates(self, now: datetime, into: str = "USD") -> Mapping[str, FxRate]:
+        """Dated rates into the currency of a policy, by the currency of a quote."""
+        ...
 
 
 class PolicyBook(Protocol):
@@ -131,8 +177,14 @@ class PolicyBook(Protocol):
         """
         ...
 
+    def history(self, policy_id: str) -> list[Recorded]:
+        """Everything that happened to the policy, in order; none for one that nobody has changed."""
+        ...
+
     def keep(self, version: PolicyVersion, *, seen: int, cause: Cause, now: datetime) -> None:
         """Claims the cause and writes a version that follows number `seen`, or publishes number `seen` itself.
+
+        The event that says so is written with it.
 
         Raises `AlreadyHandled`, `CauseReused`, `VersionMoved`, `TooLarge`, `TableBusy`.
         """
@@ -207,13 +259,26 @@ class PaymentLink:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PaymentState:
-    """`outcome` is `open`, `paid`, `processing`, `expired` or `failed`."""
+    """`outcome` is `open`, `approved` (the payer agreed, nothing has moved yet), `paid`, `processing`, `expired` or
+    `failed`. `payment_id` is empty for a session that the vendor no longer knows: that one is `expired`.
+    """
 
     session_id: str
     payment_id: str
     outcome: str
     amount: Money
     reference: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RefundState:
+    """`outcome` is `pending`, `succeeded` or `failed`; `key` is that of the intent, as the vendor kept it."""
+
+    refund_id: str
+    key: str
+    outcome: str
+    amount: Money
     reason: str = ""
 
 
@@ -226,6 +291,16 @@ class Payments(Protocol):
 
     def cancel(self, session_id: str, key: str) -> PaymentState: ...
 
+    def capture(self, session_id: str, key: str) -> PaymentState:
+        """Takes what the payer has approved, once; where the vendor takes it by itself, only its state."""
+        ...
+
+    def refund(self, key: str, reference: str, amount: Money, deal_id: str) -> RefundState:
+        """Gives back part or all of the settled payment with this vendor reference."""
+        ...
+
+    def look_up_refund(self, key: str, reference: str) -> RefundState | None: ...
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LedgerInvoice:
@@ -235,10 +310,26 @@ class LedgerInvoice:
     due_on: date
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class InvoiceReport:
+    """What the ledger has of an invoice of ours, when it says that somebody has touched it."""
+
+    deal_id: str
+    invoice_id: str
+    ledger_id: str
+    said: str
+
+
 class Ledger(Protocol):
     def post(self, key: str, draft: InvoiceDraft, deal: Deal, on: date) -> LedgerInvoice: ...
 
     def look_up(self, draft: InvoiceDraft) -> LedgerInvoice | None: ...
+
+    def credit(self, key: str, memo: CreditMemo, deal: Deal, on: date) -> LedgerInvoice:
+        """A credit memo for lines of a posted invoice, linked to it; `total_minor` of the answer is what it credits."""
+        ...
+
+    def look_up_credit(self, memo: CreditMemo) -> LedgerInvoice | None: ...
 
 
 class Notifier(Protocol):

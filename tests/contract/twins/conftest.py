@@ -2,21 +2,18 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 import requests
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from simple_salesforce.api import Salesforce
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from local.twins.quickbooks import QuickBooksTwin
 from local.twins.salesforce import SalesforceTwin
-from local.twins.server import Json, RunningTwin, serve
+from local.twins.server import Json, RunningTwin
 
 CONSUMER_KEY = "3MVG9.deal-desk"
 USERNAME = "desk@acme.example"
@@ -93,23 +90,6 @@ def receiver() -> Iterator[Receiver]:
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-@pytest.fixture
-def running() -> Iterator[Callable[..., RunningTwin]]:
-    """Run twins for the length of a test."""
-    with ExitStack() as stack:
-        yield lambda twin: stack.enter_context(closing(serve(twin)))
-
-
-@pytest.fixture(scope="session")
-def key_pair() -> tuple[str, str]:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return private.decode(), public.decode()
 
 
 class OnLoopback(requests.Session):

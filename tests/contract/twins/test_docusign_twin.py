@@ -21,6 +21,7 @@ from docusign_esign import (
     Envelope,
     EnvelopeDefinition,
     EnvelopesApi,
+    RecipientViewRequest,
     TemplateRole,
     TextCustomField,
 )
@@ -243,6 +244,7 @@ def test_a_sent_envelope_can_be_read_in_parts(twin: DocuSignTwin, api: Envelopes
     envelope_id = create(api)
 
     plain = api.get_envelope(ACCOUNT, envelope_id)
+    twin.clock = lambda: datetime.now(UTC) + timedelta(minutes=15)
     whole = api.get_envelope(ACCOUNT, envelope_id, include="custom_fields")
     (field,) = api.list_custom_fields(ACCOUNT, envelope_id).text_custom_fields
     (signer,) = api.list_recipients(ACCOUNT, envelope_id).signers
@@ -477,13 +479,109 @@ def test_an_envelope_can_have_a_listener_of_its_own(
     assert "X-Docusign-Signature-2" in receiver.headers[0]
 
 
-def test_polling_within_a_quarter_of_an_hour_is_counted(twin: DocuSignTwin, api: EnvelopesApi) -> None:
+def test_a_second_look_at_an_envelope_within_a_quarter_of_an_hour_is_refused(
+    twin: DocuSignTwin, api: EnvelopesApi
+) -> None:
     envelope_id, start = create(api), datetime.now(UTC)
-    for minutes in (0, 14, 30):
-        twin.clock = lambda minutes=minutes: start + timedelta(minutes=minutes)  # type: ignore[misc]
-        api.get_envelope(ACCOUNT, envelope_id)
+    api.get_envelope(ACCOUNT, envelope_id)
 
+    twin.clock = lambda: start + timedelta(minutes=14)
+    with pytest.raises(ApiException) as refused:
+        api.get_envelope(ACCOUNT, envelope_id)
+    twin.clock = lambda: start + timedelta(minutes=16)
+    api.get_envelope(ACCOUNT, envelope_id)
+
+    assert refused.value.status == 400
+    assert json.loads(refused.value.body)["errorCode"] == "Hourly_Envelope_Polling_Limit_Exceeded"
     assert twin.state()["polls_too_often"] == 1
+
+
+def test_an_envelope_that_is_out_is_sent_again_and_no_other(
+    twin: DocuSignTwin, api: EnvelopesApi, receiver: Receiver
+) -> None:
+    envelope_id = create(api)
+
+    api.update(ACCOUNT, envelope_id, envelope=Envelope(), resend_envelope="true")
+    resent = messages(twin, receiver)[-1]
+    twin.act("complete", {"envelope_id": envelope_id})
+    with pytest.raises(ApiException) as refused:
+        api.update(ACCOUNT, envelope_id, envelope=Envelope(), resend_envelope="true")
+
+    assert (resent["event"], resent["data"]["envelopeSummary"]["status"]) == ("envelope-resent", "sent")
+    assert json.loads(refused.value.body)["errorCode"] == "ENVELOPE_INVALID_STATUS"
+
+
+def test_a_corrected_address_keeps_the_envelope_out(twin: DocuSignTwin, api: EnvelopesApi, receiver: Receiver) -> None:
+    envelope_id = create(api)
+
+    twin.act("correct", {"envelope_id": envelope_id, "email": "yan@express.example", "name": "Yan"})
+
+    told = messages(twin, receiver)[-1]
+    (signer,) = api.list_recipients(ACCOUNT, envelope_id).signers
+    assert (told["event"], told["data"]["envelopeSummary"]["status"]) == ("envelope-corrected", "sent")
+    assert (signer.email, signer.name) == ("yan@express.example", "Yan")
+
+
+EMBEDDED = TemplateRole(email="zoe@express.example", name="Zoë", role_name="signer", client_user_id="contact-1")
+
+
+def a_view(**changed: Any) -> RecipientViewRequest:
+    given = {
+        "authentication_method": "none",
+        "client_user_id": "contact-1",
+        "email": "zoe@express.example",
+        "user_name": "Zoë",
+        "return_url": "https://desk.test/signed?deal=42",
+    }
+    return RecipientViewRequest(**(given | changed))
+
+
+def test_an_embedded_view_opens_the_contract_once_and_soon(twin: DocuSignTwin, api: EnvelopesApi) -> None:
+    envelope_id, start = create(api, template_roles=[EMBEDDED]), datetime.now(UTC)
+    one, late = (api.create_recipient_view(ACCOUNT, envelope_id, recipient_view_request=a_view()).url for _ in range(2))
+
+    first, second = (requests.get(one, timeout=5, allow_redirects=False) for _ in range(2))
+    twin.clock = lambda: start + timedelta(minutes=6)
+    third = requests.get(late, timeout=5, allow_redirects=False)
+
+    assert first.status_code == 200
+    assert twin.envelopes[envelope_id].status == "delivered"
+    for answer in (second, third):
+        assert answer.status_code == 302
+        assert answer.headers["Location"] == "https://desk.test/signed?deal=42&event=ttl_expired"
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"client_user_id": "contact-2"}, "UNKNOWN_ENVELOPE_RECIPIENT"),
+        ({"email": "yan@express.example"}, "UNKNOWN_ENVELOPE_RECIPIENT"),
+        ({"user_name": "Yan"}, "UNKNOWN_ENVELOPE_RECIPIENT"),
+        ({"client_user_id": None}, "INVALID_REQUEST_PARAMETER"),
+        ({"authentication_method": None}, "INVALID_REQUEST_PARAMETER"),
+        ({"return_url": None}, "INVALID_REQUEST_PARAMETER"),
+        ({"return_url": "https://desk.test/" + "x" * 470}, "INVALID_REQUEST_PARAMETER"),
+    ],
+)
+def test_an_embedded_view_is_only_for_the_signer_who_was_named(
+    api: EnvelopesApi, changed: dict[str, Any], code: str
+) -> None:
+    envelope_id = create(api, template_roles=[EMBEDDED])
+
+    with pytest.raises(ApiException) as refused:
+        api.create_recipient_view(ACCOUNT, envelope_id, recipient_view_request=a_view(**changed))
+
+    assert json.loads(refused.value.body)["errorCode"] == code
+
+
+def test_there_is_no_embedded_view_of_an_envelope_that_has_ended(twin: DocuSignTwin, api: EnvelopesApi) -> None:
+    envelope_id = create(api, template_roles=[EMBEDDED])
+    twin.act("complete", {"envelope_id": envelope_id})
+
+    with pytest.raises(ApiException) as refused:
+        api.create_recipient_view(ACCOUNT, envelope_id, recipient_view_request=a_view())
+
+    assert json.loads(refused.value.body)["errorCode"] == "ENVELOPE_INVALID_STATUS"
 
 
 def test_every_answer_tells_what_is_left_of_the_hour(twin: DocuSignTwin, key_pair: tuple[str, str]) -> None:

@@ -1,5 +1,6 @@
 """The QuickBooks twin keeps books as QuickBooks Online does: tokens rotate, numbers are unique, a retry is harmless."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,8 +8,10 @@ from typing import Any
 import pytest
 import requests
 
+from dealdesk.edge import proofs
 from local.twins.quickbooks import QuickBooksTwin
-from local.twins.server import Fault, Refused
+from local.twins.server import Fault, Refused, RunningTwin
+from tests.contract.twins.conftest import BOOKS_SEED, Receiver
 
 Call = Callable[..., requests.Response]
 
@@ -282,3 +285,57 @@ def test_a_bookkeepers_edit_moves_the_version_and_a_reset_undoes_it(quickbooks: 
     assert quickbooks.state()["Invoice"] == []
     assert quickbooks.books.find("Customer", "1")["Active"] is True
     assert quickbooks.refresh_token == "RT1-first"
+
+
+def test_who_listens_is_told_that_an_invoice_was_touched_and_nothing_of_what_it_says(
+    running: Callable[..., RunningTwin], receiver: Receiver
+) -> None:
+    twin = QuickBooksTwin(
+        client_id="app",
+        client_secret="s3cret",
+        realm_id="4620",
+        refresh_token="RT1-first",
+        verifier_token="verifier",
+        webhook_url=receiver.url,
+    )
+    twin.load(BOOKS_SEED)
+    running(twin)
+    token = refresh(twin, twin.refresh_token).json()["access_token"]
+
+    made = requests.post(
+        f"{twin.url}/v3/company/4620/invoice",
+        json=an_invoice(),
+        headers={"Authorization": f"Bearer {token}"},
+        timeout=5,
+    ).json()["Invoice"]
+    twin.act("receive_payment", {"invoice_id": made["Id"], "amount": "200"})
+    assert twin.webhooks.drain()
+
+    events = [json.loads(body)[0] for body in receiver.bodies]
+    assert [event["type"] for event in events] == ["qbo.invoice.created.v1", "qbo.invoice.updated.v1"]
+    assert {(event["intuitentityid"], event["intuitaccountid"]) for event in events} == {(made["Id"], "4620")}
+    assert events[0]["data"] == {}
+    for body, headers in zip(receiver.bodies, receiver.headers, strict=True):
+        proofs.intuit(headers["Intuit-Signature"], body, ["verifier"])
+
+
+def test_a_credit_memo_is_the_customers_and_may_be_of_any_amount(call: Call) -> None:
+    memo = {name: value for name, value in an_invoice(Line=[a_line(99.0)]).items() if name != "DueDate"}
+
+    made = call("POST", "creditmemo", memo).json()["CreditMemo"]
+
+    assert (made["TotalAmt"], made["RemainingCredit"], made["Balance"]) == (99, 99, 0)
+    assert call("GET", f"creditmemo/{made['Id']}").json()["CreditMemo"] == made
+    assert code(call("POST", "creditmemo", memo)) == (400, "6140")
+    assert code(call("POST", "creditmemo", {**memo, "DueDate": "2026-12-22"})) == (400, "2010")
+
+
+def test_a_closed_period_takes_nothing_and_the_tax_is_the_companys(quickbooks: QuickBooksTwin, call: Call) -> None:
+    quickbooks.act("charge_tax", {"percent": "8.25"})
+    made = call("POST", "invoice", an_invoice(Line=[a_line(100.0, Qty=1, UnitPrice=100)])).json()["Invoice"]
+    assert (made["TotalAmt"], made["TxnTaxDetail"]) == (108.25, {"TotalTax": 8.25})
+
+    quickbooks.act("close_books", {"through": "2026-11-22"})
+
+    assert code(call("POST", "invoice", an_invoice(DocNumber="D-2"))) == (400, "6210")
+    assert call("POST", "invoice", an_invoice(DocNumber="D-2", TxnDate="2026-11-23")).status_code == 200

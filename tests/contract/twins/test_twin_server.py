@@ -125,6 +125,15 @@ def test_a_dropped_answer_with_status_zero_closes_the_connection(twin: CounterTw
     assert twin.requests[-1].status == 0
 
 
+def test_a_garbled_answer_has_done_the_work_and_says_so_to_nobody(twin: CounterTwin) -> None:
+    twin.faults = [Fault("/count", "garble")]
+
+    answer = post(twin, "/count/1")
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html")
+    assert twin.count == 1
+
+
 def test_the_operator_is_not_recorded_and_not_faulted(twin: CounterTwin) -> None:
     twin.faults = [Fault("", "status", times=9)]
 

@@ -7,12 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from dealdesk.domain import approvals, invoices, payments, signature
+from dealdesk.domain import approvals, escalation, invoices, payments, signature
 from dealdesk.domain import events as e
 from dealdesk.domain.approvals import Answer
 from dealdesk.domain.deal import Deal, DealId
+from dealdesk.domain.directory import NOBODY, Directory
 from dealdesk.domain.fold import fold
 from dealdesk.domain.money import Money
+from dealdesk.domain.policy import Policy
 from dealdesk.domain.quote import Quote
 from dealdesk.domain.stages import EnvelopeStatus, Stage
 from dealdesk.domain.submission import judge
@@ -38,17 +40,29 @@ THROUGH_THE_JOB = (
 class Story:
     """A deal, and everything that has happened to it so far."""
 
-    def __init__(self, deal_id: str = "d-1") -> None:
+    def __init__(self, deal_id: str = "d-1", directory: Directory = NOBODY, policy: Policy = CLASSIC) -> None:
+        self.directory, self.policy = directory, policy
         self.deal = Deal(DealId(deal_id))
         self.events: list[e.Event] = []
 
-    def then(self, happened: Sequence[e.Event]) -> Story:
+    def then(self, happened: Sequence[e.Event], at: datetime = NOW) -> Story:
         self.events += happened
-        self.deal = replace(fold(self.deal, happened, NOW), version=len(self.events))
+        self.deal = replace(fold(self.deal, happened, at), version=len(self.events))
         return self
 
-    def quoted(self, quote: Quote, editor: str = OWNER) -> Story:
-        return self.then(judge(self.deal, quote, CLASSIC, {}, editor, NOW))
+    def quoted(self, quote: Quote, editor: str = OWNER, at: datetime = NOW) -> Story:
+        return self.then(judge(self.deal, quote, self.policy, {}, editor, self.directory, at), at)
+
+    def decided(self, step: str = "finance", by: str = FINANCE, at: datetime = NOW, **answer: Any) -> Story:
+        """Somebody answers, on the terms as they are unless `answer` says otherwise; only the directory knows them."""
+        given = {"approve": True, "fingerprint": self.deal.fingerprint or "", "groups": frozenset(), **answer}
+        return self.then(approvals.decide(self.deal, Answer(step, by=by, **given), self.directory, at), at)
+
+    def chased(self, at: datetime) -> list[e.Event]:
+        """What the passing of time does to the round; it happens to the deal as well."""
+        happened = escalation.chase(self.deal, self.directory, at)
+        self.then(happened, at)
+        return happened
 
     def signed_by_customer(self) -> Story:
         assert self.deal.envelope is not None
@@ -95,10 +109,11 @@ def decided(
     groups: frozenset[str] = IN_FINANCE,
     approve: bool = True,
     fingerprint: str | None = None,
+    directory: Directory = NOBODY,
 ) -> list[e.Event]:
     """Finance says yes to the terms as they are, unless the test says otherwise."""
     seen = fingerprint or deal.fingerprint or ""
-    return approvals.decide(deal, Answer(step, approve, seen, by, groups), NOW)
+    return approvals.decide(deal, Answer(step, approve, seen, by, groups), directory, NOW)
 
 
 def paid(deal: Deal, amount: Money | None = None, reference: str = "pi_1") -> list[e.Event]:
@@ -116,7 +131,7 @@ def posting(deal: Deal) -> list[e.Event]:
     """Finance approves the draft and the ledger takes it."""
     assert deal.invoice is not None
     invoice_id = deal.invoice.draft.invoice_id
-    happened = invoices.approve(deal, invoice_id, FINANCE, IN_FINANCE, NOW)
+    happened = invoices.approve(deal, invoice_id, FINANCE, IN_FINANCE, NOBODY, NOW)
     return happened + posted(fold(deal, happened, NOW))
 
 

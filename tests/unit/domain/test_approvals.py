@@ -9,6 +9,7 @@ import pytest
 from dealdesk.domain import approvals, signature
 from dealdesk.domain import events as e
 from dealdesk.domain.deal import Deal
+from dealdesk.domain.directory import NOBODY
 from dealdesk.domain.fold import fold
 from dealdesk.domain.stages import Effect, Stage
 from dealdesk.domain.submission import OPEN_TO_CHANGE, judge
@@ -166,10 +167,10 @@ def test_terms_change_until_the_customer_has_signed_and_then_no_more(stage: Stag
     deal, better = a_deal(stage), a_quote(payment_terms_days=20)
 
     if stage in OPEN_TO_CHANGE:
-        assert "deal.evaluated" in types(judge(deal, better, CLASSIC, {}, OWNER, NOW))
+        assert "deal.evaluated" in types(judge(deal, better, CLASSIC, {}, OWNER, NOBODY, NOW))
     else:
         with pytest.raises(WrongStage, match="can only be amended"):
-            judge(deal, better, CLASSIC, {}, OWNER, NOW)
+            judge(deal, better, CLASSIC, {}, OWNER, NOBODY, NOW)
 
 
 @pytest.mark.parametrize("stage", sorted(OPEN_TO_CHANGE - {Stage.DRAFT}))
@@ -188,7 +189,7 @@ def test_the_same_terms_again_change_nothing(stage: Stage) -> None:
     deal = a_deal(stage)
     assert deal.quote is not None
 
-    assert judge(deal, deal.quote, CLASSIC, {}, OWNER, NOW) == []
+    assert judge(deal, deal.quote, CLASSIC, {}, OWNER, NOBODY, NOW) == []
 
 
 # -- recall

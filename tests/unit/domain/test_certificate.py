@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from dealdesk.domain.certificate import VALID_FOR, gate, issue
+from dealdesk.domain.certificate import gate, issue
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.stages import EnvelopeStatus, Stage
 from dealdesk.errors import CertificateInvalid
@@ -74,10 +74,10 @@ def test_other_terms_than_the_signed_ones_open_nothing() -> None:
 def test_an_approval_ends_after_fourteen_days_and_its_last_moment_counts() -> None:
     deal = a_deal(Stage.APPROVED)
 
-    gate(deal, "signature", NOW + VALID_FOR, signed=False)
+    gate(deal, "signature", NOW + timedelta(days=14), signed=False)
 
     with pytest.raises(CertificateInvalid, match="expired"):
-        gate(deal, "signature", NOW + VALID_FOR + timedelta(seconds=1), signed=False)
+        gate(deal, "signature", NOW + timedelta(days=14) + timedelta(seconds=1), signed=False)
 
 
 def test_an_approval_ends_with_the_quote_if_that_is_sooner() -> None:

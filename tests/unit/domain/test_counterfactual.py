@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dealdesk.domain.counterfactual import what_would_pass
+from dealdesk.domain.advice import what_would_pass
 from dealdesk.domain.decision import Change, Outcome
 from dealdesk.domain.guardrails import evaluate, to_json
 from dealdesk.domain.policy import Policy, parse_policy

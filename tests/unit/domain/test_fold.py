@@ -44,19 +44,33 @@ def test_every_kind_of_event_can_be_folded() -> None:
         e.QuoteRefused("no list price"),
         e.ApprovalAnswered("d-1:1:finance", "a0B"),
         e.ApprovalExpired(NOW),
+        e.ApprovalReminded(1, "finance", ()),
+        e.ApprovalEscalated(1, "finance", 1, None, (), "late"),
+        e.EnvelopeReported("env", "k", "signature_request_declined"),
         e.EnvelopeDeclined("env", "no"),
         e.EnvelopeVoided("env", "changed", expired=False),
         e.EnvelopeVoidRequested("void:k", "env", "changed"),
+        e.PaymentReported("pay", "cs", "CHECKOUT.ORDER.APPROVED"),
+        e.PaymentApproved("capture:k", "pay", "cs"),
+        e.PaymentProcessing("capture:k", "pay"),
         e.PaymentFailed("pay", "expired", "unpaid"),
         e.PaymentUnmatched("pay", "cs", a_quote().net_total, "late", duplicate=False),
         e.PaymentCancelRequested("cancel:k", "pay", "cs", "person-fin"),
         e.PaymentRolledBack("pay", "withdrawn"),
+        e.RefundRequested("ref", "pay", "pi_1", a_quote().net_total, "overpaid", "person-1"),
+        e.RefundApproved("refund:ref", "ref", "person-fin"),
+        e.RefundRejected("ref", "person-fin", "no"),
+        e.RefundSubmitted("refund:ref", "ref", "pay", "pi_1", a_quote().net_total, "re_1"),
+        e.RefundFailed("refund:ref", "ref", "closed account"),
+        e.PaymentRefunded("refund:ref", "ref", "pay", "pi_1", a_quote().net_total, "re_1"),
+        e.PaymentDisputed("dp", "pay", "pi_1", a_quote().net_total, "OPEN", "fraudulent"),
         e.InvoiceRejected("inv", "person-fin", "wrong"),
         e.InvoiceFailed("invoice:inv", "inv", "closed"),
         e.EffectFailed("k", "send_envelope", "no signer"),
         e.IntentAttempted("k", 1, LATER),
         e.IntentInterrupted("k", "timeout"),
         e.VendorAsked("payment", "open"),
+        e.InvoiceReported("inv", "7", "updated"),
     ]
 
     assert told | {type(event) for event in rest} >= set(e.EVENT_TYPES.values())
@@ -74,6 +88,7 @@ def test_an_event_about_another_subject_moves_nothing() -> None:
         e.InvoiceRejected("inv-other", "person-fin", "wrong"),
         e.EffectFailed("key-other", "post_invoice", "no"),
         e.VendorAsked("payment", "open"),
+        e.InvoiceReported("inv_d-1_1", "7", "updated: 0 of 100 open"),
     ):
         assert apply(deal, event, LATER) == deal
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,15 +11,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dealdesk.domain.amendments import Amends, LineToday
 from dealdesk.domain.approvals import Answer, decide
 from dealdesk.domain.deal import Deal, DealId
+from dealdesk.domain.directory import NOBODY
 from dealdesk.domain.events import Condition
 from dealdesk.domain.fold import fold
 from dealdesk.domain.quote import Billing, Quote
 from dealdesk.domain.stages import Stage
 from dealdesk.domain.submission import judge
+from dealdesk.domain.waterfall import Layer
 from dealdesk.policies import load_template
 from tests.unit.domain.quotes import a_line, a_quote
+from tests.unit.domain.ramps import DISCRETIONARY, ramped, stacked, tiered
+from tests.unit.domain.ramps import off as a_discount
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 POLICY = load_template("classic")
@@ -28,7 +33,7 @@ GROUPS = {"finance": "grp-finance", "executive": "grp-executive"}
 
 def submitted(quote: Quote, deal: Deal | None = None, *, editor: str = "person-1", at: datetime = NOW) -> Deal:
     deal = deal or Deal(DealId("d-1"))
-    return fold(deal, judge(deal, quote, POLICY, {}, editor, at), at)
+    return fold(deal, judge(deal, quote, POLICY, {}, editor, NOBODY, at), at)
 
 
 def granted(deal: Deal, *steps: str, conditions: tuple[Condition, ...] = (), at: datetime = NOW) -> Deal:
@@ -41,7 +46,7 @@ def granted(deal: Deal, *steps: str, conditions: tuple[Condition, ...] = (), at:
             groups=frozenset({GROUPS[step]}),
             conditions=conditions,
         )
-        deal = fold(deal, decide(deal, answer, at), at)
+        deal = fold(deal, decide(deal, answer, NOBODY, at), at)
     return deal
 
 
@@ -114,7 +119,7 @@ def test_terms_that_cannot_be_called_better_ask_again(change: dict[str, Any]) ->
     before = approved("25")
     assert before.quote is not None
 
-    events = judge(before, replace(before.quote, **change), POLICY, {}, "person-1", NOW)
+    events = judge(before, replace(before.quote, **change), POLICY, {}, "person-1", NOBODY, NOW)
 
     assert fold(before, events, NOW).certificate is None
 
@@ -193,3 +198,66 @@ def test_an_edit_and_its_inverse_restore_the_fingerprint(first: str, second: str
     after = submitted(a_quote(off=first), submitted(a_quote(off=second), before))
 
     assert after.fingerprint == before.fingerprint
+
+
+def approved_with(quote: Quote) -> Deal:
+    deal = submitted(quote)
+    assert deal.round is not None
+    return granted(deal, *(step.id for stage in deal.round.stages for step in stage.steps))
+
+
+def test_a_smaller_discount_in_a_stack_keeps_the_approval_and_a_deeper_one_asks_again() -> None:
+    deal = approved_with(a_quote(stacked(a_discount(Layer.PROMO, "10"), a_discount(DISCRETIONARY, "17"))))
+
+    better = submitted(a_quote(stacked(a_discount(Layer.PROMO, "10"), a_discount(DISCRETIONARY, "15"))), deal)
+    worse = submitted(a_quote(stacked(a_discount(Layer.PROMO, "10"), a_discount(DISCRETIONARY, "17.1"))), deal)
+
+    assert (better.stage, worse.stage) == (Stage.APPROVED, Stage.PENDING_APPROVAL)
+
+
+def test_a_ramp_whose_end_gets_cheaper_asks_again_though_the_total_is_no_lower() -> None:
+    deal = approved_with(a_quote(ramped("50", "20", "0"), term_months=36))
+
+    shallower = submitted(a_quote(ramped("45", "20", "0"), term_months=36), deal)
+    turned = submitted(a_quote(ramped("0", "20", "45"), term_months=36), deal)
+
+    assert (shallower.stage, turned.stage) == (Stage.APPROVED, Stage.PENDING_APPROVAL)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"opt_out_after_months": 6},
+        {"starts_on": date(2027, 1, 1)},
+        {"payment_terms": "EOM+0"},
+        {"amends": Amends("c-1", (LineToday("1", "CORE-01", Decimal(1), Decimal(1)),))},
+        {"amount_off": Decimal(1)},
+    ],
+    ids=lambda edit: next(iter(edit)),
+)
+def test_terms_that_the_approver_did_not_see_ask_again(edit: dict[str, Any]) -> None:
+    assert submitted(a_quote(off="25", **edit), approved("25")).stage is Stage.PENDING_APPROVAL
+
+
+def test_a_later_opt_out_keeps_the_approval() -> None:
+    deal = approved("25", opt_out_after_months=6)
+
+    assert submitted(a_quote(off="25", opt_out_after_months=9), deal).stage is Stage.APPROVED
+
+
+def test_other_price_tiers_ask_again() -> None:
+    deal = approved_with(a_quote(tiered(("1", "12000"), ("10", "10000"), quantity="10", net="7500")))
+
+    other = submitted(a_quote(tiered(("1", "13000"), ("10", "10000"), quantity="10", net="7500")), deal)
+
+    assert other.stage is Stage.PENDING_APPROVAL
+
+
+def test_a_new_item_is_judged_alone_with_its_share_of_the_amount_off() -> None:
+    deal = approved_with(a_quote(a_line("1", unit="20000", off="25")))
+    items = a_line("1", unit="10000", off="25"), a_line("2", unit="10000", off="19", sku="NEW")
+
+    small = submitted(a_quote(*items, amount_off=Decimal("100")), deal)
+    large = submitted(a_quote(*items, amount_off=Decimal("300")), deal)
+
+    assert (small.stage, large.stage) == (Stage.APPROVED, Stage.PENDING_APPROVAL)

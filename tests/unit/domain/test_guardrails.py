@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import pytest
 
+from dealdesk.domain.decision import FxRate
 from dealdesk.domain.guardrails import Outcome, evaluate, to_json
 from dealdesk.domain.policy import parse_policy
 from dealdesk.domain.quote import Billing, Risk
@@ -183,3 +186,14 @@ def test_the_json_of_a_decision_has_the_published_shape() -> None:
     ]
     assert answer["facts"]["total_contract_value"] == "11000.00"  # type: ignore[index]
     assert answer["fx"] == {"currency": "EUR", "rate": "1.1", "as_of": "2026-03-02", "source": "ecb"}
+
+
+def test_pitfall_15_a_rate_into_another_currency_than_the_policys_is_no_rate() -> None:
+    policy = parse_policy(a_document(currency="EUR"))
+    into_usd = FxRate("GBP", Decimal("1.28"), date(2026, 3, 2), "ecb")
+
+    without = evaluate(a_quote(currency="GBP"), policy, {"GBP": into_usd})
+    with_it = evaluate(a_quote(currency="GBP"), policy, {"GBP": replace(into_usd, into="EUR")})
+
+    assert [violation.rule for violation in without.violations] == ["fx-rate"]
+    assert with_it.outcome is Outcome.AUTO_APPROVE

@@ -10,6 +10,7 @@ import pytest
 from dealdesk.domain import events as e
 from dealdesk.domain import invoices
 from dealdesk.domain.deal import Deal, Invoice
+from dealdesk.domain.directory import NOBODY
 from dealdesk.domain.fold import fold
 from dealdesk.domain.quote import ChargeType
 from dealdesk.domain.stages import InvoiceStatus, Stage
@@ -40,11 +41,11 @@ def a_deal_with_invoice(status: InvoiceStatus) -> Deal:
     deal = a_deal(Stage.PAID)
     match status:
         case InvoiceStatus.APPROVED:
-            return fold(deal, invoices.approve(deal, ID, FINANCE, IN_FINANCE, NOW), NOW)
+            return fold(deal, invoices.approve(deal, ID, FINANCE, IN_FINANCE, NOBODY, NOW), NOW)
         case InvoiceStatus.POSTED:
             return fold(deal, posting(deal), NOW)
         case InvoiceStatus.REJECTED:
-            return fold(deal, invoices.reject(deal, ID, FINANCE, IN_FINANCE, "wrong"), NOW)
+            return fold(deal, invoices.reject(deal, ID, FINANCE, IN_FINANCE, "wrong", NOBODY, NOW), NOW)
         case InvoiceStatus.VOIDED:
             return replace(deal, invoices=(replace(the_invoice(deal), status=VOIDED),))
         case _:
@@ -124,9 +125,9 @@ def test_nobody_decides_on_the_invoice_of_their_own_deal(action: str) -> None:
 def decide(deal: Deal, action: str, *, by: str = FINANCE, groups: frozenset[str] = IN_FINANCE) -> list[e.Event]:
     match action:
         case "approve":
-            return invoices.approve(deal, ID, by, groups, NOW)
+            return invoices.approve(deal, ID, by, groups, NOBODY, NOW)
         case "reject":
-            return invoices.reject(deal, ID, by, groups, "wrong")
+            return invoices.reject(deal, ID, by, groups, "wrong", NOBODY, NOW)
         case _:
             return invoices.post(deal, ID)
 
@@ -169,7 +170,7 @@ def test_the_table_covers_every_status_and_action() -> None:
 
 def test_an_approval_passes_the_gate_or_does_not_happen() -> None:
     with pytest.raises(CertificateInvalid, match="posting refused"):
-        invoices.approve(replace(a_deal(Stage.PAID), certificate=None), ID, FINANCE, IN_FINANCE, NOW)
+        invoices.approve(replace(a_deal(Stage.PAID), certificate=None), ID, FINANCE, IN_FINANCE, NOBODY, NOW)
 
 
 def test_a_failed_posting_is_asked_again_under_the_same_key() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -14,6 +15,8 @@ from dealdesk.domain.fold import fold
 from dealdesk.domain.money import Money
 from dealdesk.domain.stages import Effect, PaymentStatus, Stage
 from dealdesk.errors import CertificateInvalid, Conflict, DealUnknown, NotFound, WrongStage
+from dealdesk.ports import PaymentState
+from dealdesk.usecases.record_payment import events_of
 from tests.unit.domain.deals import LATER, NOW, a_deal, a_story, linked, paid
 from tests.unit.domain.quotes import a_line
 
@@ -167,7 +170,9 @@ def test_another_amount_or_currency_is_kept_apart_and_settles_nothing(amount: Mo
     assert isinstance(unmatched, e.PaymentUnmatched)
     assert words in unmatched.reason
     assert not unmatched.duplicate
-    assert replace(fold(deal, [unmatched], NOW), updated_at=deal.updated_at) == deal
+    after = fold(deal, [unmatched], NOW)
+    assert [(money.amount, money.reference) for money in after.unapplied] == [(amount, "pi_1")]
+    assert replace(after, updated_at=deal.updated_at, unapplied=()) == deal
 
 
 def test_a_second_payment_of_a_settled_one_is_kept_apart_and_flips_nothing() -> None:
@@ -178,6 +183,15 @@ def test_a_second_payment_of_a_settled_one_is_kept_apart_and_flips_nothing() -> 
     assert isinstance(unmatched, e.PaymentUnmatched)
     assert unmatched.duplicate
     assert fold(deal, [unmatched], NOW).payments == deal.payments
+
+
+@pytest.mark.parametrize("status", [FAILED, ROLLED_BACK])
+def test_unapplied_money_that_is_told_of_twice_is_counted_once(status: PaymentStatus) -> None:
+    deal = a_deal_with_payment(status)
+    deal = fold(deal, paid(deal), NOW)
+
+    assert paid(deal) == []
+    assert types(paid(deal, reference="pi_2")) == ["payment.unmatched"]
 
 
 @pytest.mark.parametrize("status", [FAILED, ROLLED_BACK])
@@ -237,6 +251,61 @@ def test_a_withdrawal_that_comes_too_late_takes_the_money() -> None:
 
     assert story.deal.payment is not None
     assert (story.deal.payment.status, story.deal.intents) == (SUCCEEDED, ())
+
+
+@pytest.mark.parametrize("status", PaymentStatus)
+def test_only_a_pending_payment_is_taken_when_its_payer_approves(status: PaymentStatus) -> None:
+    happened = payments.approved(a_deal_with_payment(status), "pay_d-1_1", "cs_1")
+
+    assert types(happened) == (["payment.approved"] if status is PENDING else [])
+
+
+def test_an_approval_opens_one_intent_to_take_the_money_with_a_key_of_its_own() -> None:
+    story = a_story(WAITING)
+    story.then(payments.approved(story.deal, "pay_d-1_1", "cs_1"))
+
+    [intent] = story.deal.intents
+    assert (intent.key, intent.effect) == ("capture:payment:pay_d-1_1", Effect.CAPTURE_PAYMENT)
+    assert intent.subject == "pay_d-1_1"
+    assert payments.approved(story.deal, "pay_d-1_1", "cs_1") == []
+
+
+def test_only_the_session_that_the_desk_made_for_the_payment_is_ever_taken() -> None:
+    assert payments.approved(a_deal(WAITING), "pay_d-1_1", "cs_2") == []
+
+
+def test_a_payment_that_is_being_withdrawn_is_not_taken() -> None:
+    story = a_story(WAITING)
+    story.then(payments.roll_back(story.deal, "pay_d-1_1", "person-fin"))
+
+    assert payments.approved(story.deal, "pay_d-1_1", "cs_1") == []
+
+
+def test_a_withdrawal_ends_the_intent_to_take_the_money() -> None:
+    story = a_story(WAITING)
+    story.then(payments.approved(story.deal, "pay_d-1_1", "cs_1"))
+    story.then(payments.roll_back(story.deal, "pay_d-1_1", "person-fin"))
+
+    assert [intent.effect for intent in story.deal.intents] == [Effect.CANCEL_PAYMENT]
+
+
+def test_money_on_its_way_leaves_nothing_to_be_done_and_settles_nothing() -> None:
+    story = a_story(WAITING)
+    story.then(payments.approved(story.deal, "pay_d-1_1", "cs_1"))
+    key = story.deal.intents[0].key
+    story.then(payments.processing(story.deal, key))
+
+    assert story.deal.payment is not None
+    assert (story.deal.intents, story.deal.payment.status) == ((), PENDING)
+    assert payments.processing(story.deal, key) == []
+
+
+@pytest.mark.parametrize(("after", "ended"), [(LATER, ["payment.failed"]), (NOW, [])])
+def test_a_session_that_the_vendor_forgot_has_ended_only_once_its_link_has(after: datetime, ended: list[str]) -> None:
+    forgotten = PaymentState("cs_1", "", "expired", Money(0, "USD"), "cs_1")
+
+    assert types(events_of(a_deal(WAITING), forgotten, after)) == ended
+    assert types(events_of(a_deal(WAITING), replace(forgotten, session_id="cs_2"), after)) == []
 
 
 def test_the_quoted_price_is_what_is_asked_to_the_cent() -> None:

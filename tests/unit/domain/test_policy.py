@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dealdesk.domain.findings import finding_of
 from dealdesk.domain.guardrails import evaluate
 from dealdesk.domain.policy import InvalidPolicy, parse_policy
 from dealdesk.domain.quote import Billing, Risk
@@ -76,6 +77,7 @@ def test_a_wrong_rule_is_refused_with_a_pointer(pointer: str, members: dict[str,
         parse_policy(a_document(a_rule(**members)))
 
     assert refused.value.pointer == pointer, str(refused.value)
+    assert finding_of(refused.value).suggestion
 
 
 @pytest.mark.parametrize(
@@ -107,6 +109,7 @@ def test_a_wrong_policy_is_refused_with_a_pointer(pointer: str, members: dict[st
         parse_policy(a_document(**members))
 
     assert refused.value.pointer == pointer, str(refused.value)
+    assert finding_of(refused.value).suggestion
 
 
 @pytest.mark.parametrize("document", [None, [], "x", 1, {"schema_version": 1}])

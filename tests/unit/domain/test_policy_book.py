@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dealdesk.domain.directory import NOBODY, Directory, Member
 from dealdesk.domain.policy import parse_policy
 from dealdesk.domain.policy_book import draft, edit, find, publish, rollback
-from dealdesk.domain.policy_version import PolicyStatus, PolicyVersion, in_force
+from dealdesk.domain.policy_version import InFlight, PolicyStatus, PolicyVersion, Treatment, binding, in_force
 from dealdesk.errors import Conflict, Malformed, PolicyHasErrors, PolicyUnknown, PublisherIsAuthor, VersionMoved
 from dealdesk.policies import shipped_version, template_document
 from tests.unit.domain.quotes import a_document, a_rule
@@ -184,9 +185,26 @@ def test_pitfall_25_a_policy_whose_executive_step_can_never_fire_is_not_publishe
 def test_an_empty_approver_group_keeps_a_policy_from_being_published() -> None:
     versions: list[PolicyVersion] = []
     a_draft(versions)
+    left = Directory((Member("person-eve", ("grp-executive",), active=False), Member("person-fin", ("grp-finance",))))
 
     with pytest.raises(PolicyHasErrors, match="nobody is in grp-executive"):
-        publish(versions, 1, by=BEN, now=NOW, groups={"grp-finance": ["x"]})
+        publish(versions, 1, by=BEN, now=NOW, directory=left)
+
+
+def test_a_group_that_only_tokens_and_crms_know_is_not_called_empty() -> None:
+    versions: list[PolicyVersion] = []
+    a_draft(versions)
+
+    assert publish(versions, 1, by=BEN, now=NOW, directory=NOBODY).published_by == BEN
+
+
+def test_an_author_does_not_publish_under_another_of_their_names() -> None:
+    versions: list[PolicyVersion] = []
+    a_draft(versions)
+    one_person = Directory((Member(ANN, aliases=(BEN,)),))
+
+    with pytest.raises(PublisherIsAuthor):
+        publish(versions, 1, by=BEN, now=NOW, directory=one_person)
 
 
 def test_what_is_published_is_not_published_again() -> None:
@@ -292,3 +310,131 @@ def test_the_shipped_policy_is_a_published_version_like_any_other() -> None:
     assert in_force([shipped], NOW) is shipped
     assert parse_policy(shipped.content).hash == shipped.hash
     assert (following.number, following.parent_version, following.template_id) == (2, 1, "classic")
+
+
+# -- deals in flight
+
+AT_ONCE = InFlight(Treatment.RE_EVALUATE)
+FRIDAY = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+
+
+def until(day: date) -> InFlight:
+    return InFlight(Treatment.GRANDFATHER, day)
+
+
+def followed(*choices: InFlight | None, decided: int = 1, days: float = 0, ends: int | None = None) -> int:
+    """The number that a deal of version `decided` follows, `days` after one version a day was published."""
+    versions: list[PolicyVersion] = []
+    for place, choice in enumerate((None, *choices)):
+        a_draft(versions)
+        end = NOW + ends * DAY if ends and place == len(choices) else None
+        put_in_force(versions, now=NOW + place * DAY, in_flight=choice, effective_to=end)
+    return binding(versions, find(versions, decided), NOW + (len(choices) + days) * DAY).number
+
+
+@pytest.mark.parametrize(
+    ("begins", "last"),
+    [
+        (datetime(2026, 11, 23, tzinfo=UTC), date(2026, 11, 30)),
+        (FRIDAY, date(2026, 12, 4)),
+        (datetime(2026, 11, 28, 9, 0, tzinfo=UTC), date(2026, 12, 4)),
+        (datetime(2026, 11, 29, 23, 59, tzinfo=UTC), date(2026, 12, 4)),
+    ],
+)
+def test_deals_in_flight_keep_their_version_for_five_business_days_unless_the_publisher_says_otherwise(
+    begins: datetime, last: date
+) -> None:
+    versions: list[PolicyVersion] = []
+    a_draft(versions)
+
+    assert put_in_force(versions, now=NOW, effective_from=begins).in_flight == until(last)
+
+
+def test_a_grandfathered_deal_keeps_its_version_through_the_last_day() -> None:
+    versions: list[PolicyVersion] = []
+    a_draft(versions)
+    put_in_force(versions)
+    a_draft(versions)
+    put_in_force(versions, now=NOW + DAY, in_flight=until(date(2026, 11, 25)))
+
+    last = datetime(2026, 11, 25, 23, 59, 59, 999_999, tzinfo=UTC)
+    moments = [NOW + DAY, last, last + timedelta(microseconds=1)]
+
+    assert [binding(versions, versions[0], moment).number for moment in moments] == [1, 1, 2]
+
+
+def test_re_evaluated_deals_follow_the_new_version_from_its_first_moment() -> None:
+    assert followed(AT_ONCE) == 2
+    assert followed() == 1
+
+
+def test_a_deal_keeps_its_version_only_while_every_version_since_spares_it() -> None:
+    long = until(date(2027, 1, 1))
+
+    assert followed(long, long) == 1
+    assert followed(long, AT_ONCE) == 3
+    assert followed(AT_ONCE, long) == 3
+    assert followed(AT_ONCE, long, decided=2) == 2
+
+
+def test_a_version_that_waits_for_its_day_changes_nothing_for_deals_before_it() -> None:
+    versions: list[PolicyVersion] = []
+    a_draft(versions)
+    put_in_force(versions)
+    a_draft(versions)
+    put_in_force(versions, now=NOW, effective_from=NOW + DAY, in_flight=AT_ONCE)
+
+    assert [binding(versions, versions[0], NOW + n * DAY).number for n in (0, 1)] == [1, 2]
+
+
+def test_what_has_ended_has_no_say_and_binds_nobody() -> None:
+    assert followed(AT_ONCE, ends=2, days=0.5) == 2
+    assert followed(AT_ONCE, ends=2, days=1) == 1
+    assert followed(AT_ONCE, decided=2, ends=2, days=1) == 1
+
+
+def test_another_policy_that_takes_over_binds_the_deals_in_flight_too() -> None:
+    ours: list[PolicyVersion] = []
+    a_draft(ours)
+    put_in_force(ours)
+    theirs = draft([], "other", content(), author=ANN, now=NOW)
+    theirs = publish([theirs], 1, by=BEN, now=NOW + DAY, in_flight=AT_ONCE)
+
+    assert binding([*ours, theirs], ours[0], NOW + DAY) is theirs
+
+
+def test_deals_in_flight_are_not_spared_until_a_day_before_the_version_begins() -> None:
+    versions: list[PolicyVersion] = []
+    a_draft(versions)
+
+    with pytest.raises(Malformed) as refused:
+        publish(versions, None, by=BEN, now=NOW, in_flight=until(date(2026, 11, 21)))
+
+    assert refused.value.pointer == "/in_flight/until"
+
+
+def test_a_rollback_says_what_happens_to_deals_in_flight_too() -> None:
+    versions: list[PolicyVersion] = []
+    a_draft(versions)
+    put_in_force(versions)
+
+    assert rollback(versions, 1, by=BEN, now=NOW, in_flight=AT_ONCE).in_flight == AT_ONCE
+    assert rollback(versions, 1, by=BEN, now=FRIDAY).in_flight == until(date(2026, 12, 4))
+
+
+CHOICES = st.one_of(st.just(AT_ONCE), st.integers(0, 8).map(lambda n: until((NOW + n * DAY).date())))
+
+
+@given(st.lists(CHOICES, max_size=6), st.integers(1, 7), st.integers(0, 9))
+def test_a_deal_follows_its_own_version_or_the_one_in_force(choices: list[InFlight], decided: int, days: int) -> None:
+    versions: list[PolicyVersion] = []
+    for choice in [AT_ONCE, *choices]:
+        a_draft(versions)
+        put_in_force(versions, now=NOW + len(versions) * timedelta(minutes=1), in_flight=choice)
+    own = versions[min(decided, len(versions)) - 1]
+    moments = [NOW + DAY / 2 + n * DAY for n in range(days + 1)]
+
+    found = [binding(versions, own, moment) for moment in moments]
+
+    assert all(version in (own, in_force(versions, moment)) for version, moment in zip(found, moments, strict=True))
+    assert found == sorted(found, key=lambda version: version.number), "once it has moved on it never goes back"

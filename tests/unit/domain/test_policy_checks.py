@@ -64,7 +64,7 @@ def test_classic_has_one_note_where_the_ceiling_blocks_before_the_executive_is_r
         ({"fact": "discont_pct"}, "unknown_fact", "/rules/0/fact", "did you mean discount_pct?"),
         ({"keys": ["sku"]}, "wrong_scope", "/rules/0/keys/0", 'give the rule "scope": "line"'),
         ({"fact": "billing"}, "wrong_type", "/rules/0/fact", 'use "kind": "allowed"'),
-        ({"rows": always("20.005")}, "wrong_unit", "/rules/0/rows/0/limit", ""),
+        ({"rows": always("20.005")}, "wrong_unit", "/rules/0/rows/0/limit", "write it like 27.50"),
         ({"rows": [{"key": [], "limit": 20.5}]}, "wrong_type", "/rules/0/rows/0/limit", None),
         (
             {"keys": ["risk_tier"], "rows": by_risk("20", tiers=("hihg",))},

@@ -7,6 +7,7 @@ from datetime import date
 import pytest
 
 from dealdesk.domain.deal import Deal
+from dealdesk.domain.directory import NOBODY
 from dealdesk.domain.fold import fold
 from dealdesk.domain.stages import Stage
 from dealdesk.domain.submission import judge
@@ -19,7 +20,7 @@ from tests.unit.domain.test_grants import NOW, POLICY, approved, submitted
 def test_the_same_terms_change_nothing() -> None:
     deal = submitted(a_quote(off="10"))
 
-    assert judge(deal, a_quote(off="10"), POLICY, {}, "person-1", NOW) == []
+    assert judge(deal, a_quote(off="10"), POLICY, {}, "person-1", NOBODY, NOW) == []
 
 
 def test_a_new_name_is_kept_and_leaves_the_approval_alone() -> None:
@@ -31,7 +32,7 @@ def test_a_new_name_is_kept_and_leaves_the_approval_alone() -> None:
 
 
 def test_an_approver_cannot_be_made_the_owner() -> None:
-    with pytest.raises(Conflict, match="cannot own it"):
+    with pytest.raises(Conflict, match="cannot have an interest in it"):
         submitted(a_quote(off="25", owner_id="person-executive"), approved("25"))
 
 
@@ -48,7 +49,7 @@ def test_a_blocked_quote_is_judged_again_by_a_policy_that_changed() -> None:
     blocked: Deal = submitted(a_quote(off="35"))
     looser = load_template("saas-standard")
 
-    again = fold(blocked, judge(blocked, a_quote(off="35"), looser, {}, "person-1", NOW), NOW)
+    again = fold(blocked, judge(blocked, a_quote(off="35"), looser, {}, "person-1", NOBODY, NOW), NOW)
 
     assert blocked.stage is Stage.EVALUATED
     assert again.stage is Stage.PENDING_APPROVAL

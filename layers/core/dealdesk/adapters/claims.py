@@ -15,6 +15,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from dealdesk.domain.chain import Recorded
 from dealdesk.errors import AlreadyHandled, CauseReused, TableBusy, TooLarge, VersionMoved
 from dealdesk.ports import Cause
 
@@ -65,6 +66,37 @@ def equals(field: str, value: str | int) -> Condition:
         "ExpressionAttributeNames": {"#field": field},
         "ExpressionAttributeValues": {":seen": {"N": str(value)} if isinstance(value, int) else {"S": value}},
     }
+
+
+def event_item(pk: str, record: Recorded) -> Item:
+    """The row of an event; its key is what makes the table's stream hand it to the relay."""
+    return new_item(
+        pk=pk,
+        sk=f"EVENT#{record.sequence:06d}",
+        version=record.sequence,
+        type=record.type,
+        occurred_at=record.occurred_at.isoformat(),
+        cause=record.cause,
+        actor=record.actor,
+        body=record.data,
+        previous_hash=record.previous_hash,
+        hash=record.hash,
+    )
+
+
+def recorded(subject_id: str, item: Item) -> Recorded:
+    """The event in a row, of the deal or the policy with this id."""
+    return Recorded(
+        deal_id=subject_id,
+        sequence=int(item["version"]["N"]),
+        type=item["type"]["S"],
+        occurred_at=datetime.fromisoformat(item["occurred_at"]["S"]),
+        cause=item["cause"]["S"],
+        actor=item["actor"]["S"],
+        data=item["body"]["S"],
+        previous_hash=text_of(item, "previous_hash") or "",
+        hash=item["hash"]["S"],
+    )
 
 
 def claim_key(cause: Cause) -> tuple[str, str]:

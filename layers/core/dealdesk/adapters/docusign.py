@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from typing import TypeVar
 
 import urllib3
 from docusign_esign import (
-    ApiClient,
     CustomFields,
     Envelope,
     EnvelopeDefinition,
     EnvelopesApi,
+    RecipientViewRequest,
     Tabs,
     TemplateRole,
     Text,
@@ -23,38 +24,25 @@ from docusign_esign import (
 )
 from docusign_esign.client.api_exception import ApiException
 
-from dealdesk.contracts.docusign import DEAL_FIELD, INTENT_FIELD, STATUS, moment
+from dealdesk.adapters.docusign_login import Login, message_of
+from dealdesk.contracts.docusign import DEAL_FIELD, EXPIRED, INTENT_FIELD, STATUS, moment
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.money import format_money
+from dealdesk.domain.quote import Quote
+from dealdesk.domain.stages import EnvelopeStatus
 from dealdesk.errors import VendorRefused, VendorUnavailable
 from dealdesk.ports import EnvelopeState, Person
 
-TIMEOUT_SECONDS = (3.05, 8)
-TOKEN_SECONDS = 3600
 SIGNER_ROLE = "signer"
 SUBJECT_LIMIT = 100
-SCOPES = ("signature", "impersonation")
+# Source: DocuSign, "eSignature API rules and resource limits": one look at an envelope in 15 minutes.
+POLL_GAP_SECONDS = 900
+LIMIT, POLLING_LIMIT = "limit_exceeded", "polling_limit_exceeded"
 
 # transactionId must be a GUID: ours is made from the intent's key, so a lost answer can be asked for.
 _INTENTS = uuid.UUID("6f1d2a52-5f3c-5c0f-9f0e-3d2b8a7c4e11")
 
 Answer = TypeVar("Answer")
-
-
-class _Client(ApiClient):  # type: ignore[misc]
-    """The library writes https and no timeout into its sign-in; this sends it where the settings say, with one."""
-
-    def __init__(self, oauth_url: str) -> None:
-        super().__init__()
-        self._oauth_url = oauth_url.rstrip("/")
-        self.oauth_host_name = urlsplit(oauth_url).netloc
-        self.rest_client.pool_manager.connection_pool_kw["retries"] = False
-
-    def request(self, method: str, url: str, **kwargs: Any) -> Any:
-        prefix = f"https://{self.oauth_host_name}"
-        there = self._oauth_url + url.removeprefix(prefix) if url.startswith(prefix) else url
-        kwargs["_request_timeout"] = kwargs.get("_request_timeout") or TIMEOUT_SECONDS
-        return super().request(method, there, **kwargs)
 
 
 class DocusignSignatures:
@@ -70,60 +58,91 @@ class DocusignSignatures:
         private_key: str,
         template_id: str,
     ) -> None:
-        self._oauth_url = oauth_url
-        self._integration_key = integration_key
-        self._user_id = user_id
         self._account_id = account_id
-        self._private_key = private_key.encode()
         self._template_id = template_id
-        self._signed_in_until = 0.0
-        self._api: EnvelopesApi | None = None
+        self._login = Login(
+            oauth_url,
+            integration_key=integration_key,
+            user_id=user_id,
+            account_id=account_id,
+            private_key=private_key.encode(),
+        )
+        self._looks: dict[str, tuple[float, EnvelopeState]] = {}
 
     def send(self, key: str, deal: Deal, signer: Person) -> str:
         definition = self._definition(key, deal, signer)
-        summary = self._call(lambda api: api.create_envelope(self._account_id, envelope_definition=definition))
-        return str(summary.envelope_id)
+        return self._call(
+            lambda api: _given(api.create_envelope(self._account_id, envelope_definition=definition).envelope_id)
+        )
 
     def look_up(self, key: str, opened_at: datetime) -> EnvelopeState | None:
         """The envelope that carries this intent's transactionId; DocuSign remembers those for 7 days,
         so the custom field is asked as well.
         """
-        transaction_id = _transaction_id(key)
-        found = self._call(
-            lambda api: api.list_status_changes(
-                self._account_id, transaction_ids=transaction_id, include="custom_fields"
-            )
-        ).envelopes
-        if not found:
-            found = self._call(
-                lambda api: api.list_status_changes(
-                    self._account_id,
-                    custom_field=f"{INTENT_FIELD}={key}",
-                    from_date=opened_at.isoformat(),
-                    include="custom_fields",
-                )
-            ).envelopes
-        return _state(found[0]) if found else None
+        return self._first_of(transaction_ids=_transaction_id(key)) or self._first_of(
+            custom_field=f"{INTENT_FIELD}={key}", from_date=opened_at.isoformat()
+        )
 
     def status(self, envelope_id: str) -> EnvelopeState:
-        return _state(self._call(lambda api: api.get_envelope(self._account_id, envelope_id, include="custom_fields")))
+        """DocuSign's word on the envelope; within 15 minutes of the last look, what it was then."""
+        now = time.time()
+        self._looks = {key: look for key, look in self._looks.items() if now - look[0] < POLL_GAP_SECONDS}
+        if envelope_id not in self._looks:
+            include = "custom_fields,recipients"
+            state = self._call(lambda api: _state(api.get_envelope(self._account_id, envelope_id, include=include)))
+            self._looks[envelope_id] = (now, state)
+        return self._looks[envelope_id][1]
 
     def void(self, envelope_id: str, reason: str) -> None:
+        """Voids the envelope unless it has ended by itself in the meantime: then `status` tells how."""
         change = Envelope(status="voided", voided_reason=reason)
-        self._call(lambda api: api.update(self._account_id, envelope_id, envelope=change))
+        try:
+            self._call(lambda api: api.update(self._account_id, envelope_id, envelope=change))
+        except VendorRefused:
+            self._looks.pop(envelope_id, None)
+            if self.status(envelope_id).status is EnvelopeStatus.SENT:
+                raise
+            return
+        if look := self._looks.get(envelope_id):
+            self._looks[envelope_id] = (look[0], replace(look[1], status=EnvelopeStatus.VOIDED, reason=reason))
+
+    def resend(self, envelope_id: str) -> None:
+        """The signer gets the e-mail again. Raises `VendorRefused` for an envelope that is not out."""
+        self._call(lambda api: api.update(self._account_id, envelope_id, envelope=Envelope(), resend_envelope="true"))
+
+    def recipient_view(self, envelope_id: str, signer: Person, return_url: str) -> str:
+        """An address at which this signer can sign, once, within a few minutes.
+
+        What comes back with the signer to `return_url` proves nothing; Connect tells what was signed.
+        """
+        view = RecipientViewRequest(
+            authentication_method="none",
+            client_user_id=signer.id,
+            email=signer.email,
+            user_name=signer.name,
+            return_url=return_url,
+        )
+        return self._call(
+            lambda api: _given(
+                api.create_recipient_view(self._account_id, envelope_id, recipient_view_request=view).url
+            )
+        )
 
     def _definition(self, key: str, deal: Deal, signer: Person) -> EnvelopeDefinition:
         assert deal.quote is not None
         quote = deal.quote
         texts = {
             "deal_total": format_money(quote.net_total),
-            "payment_terms": f"net {quote.payment_terms_days}",
-            "term": f"{quote.term_months} months",
+            "payment_terms": quote.terms_of_payment,
+            "term": _term(quote),
         }
         role = TemplateRole(
             role_name=SIGNER_ROLE,
             name=signer.name,
             email=signer.email,
+            # Both ways are open to the signer: the link in DocuSign's e-mail, and `recipient_view`.
+            client_user_id=signer.id,
+            embedded_recipient_start_url="SIGN_AT_DOCUSIGN",
             tabs=Tabs(text_tabs=[Text(tab_label=label, value=value) for label, value in texts.items()]),
         )
         fields = {DEAL_FIELD: deal.id, INTENT_FIELD: key}
@@ -141,54 +160,57 @@ class DocusignSignatures:
             status="sent",
         )
 
+    def _first_of(self, **asked: str) -> EnvelopeState | None:
+        def ask(api: EnvelopesApi) -> EnvelopeState | None:
+            found = api.list_status_changes(self._account_id, include="custom_fields", **asked)
+            if found.envelopes:
+                return _state(found.envelopes[0])
+            # Without any size it is no list, and must not pass for an empty one: that would send a second contract.
+            _given(found.result_set_size or found.total_set_size)
+            return None
+
+        return self._call(ask)
+
     def _call(self, call: Callable[[EnvelopesApi], Answer]) -> Answer:
-        try:
-            api = self._signed_in()
-        except (ApiException, urllib3.exceptions.HTTPError) as error:
-            # A rejected sign-in may be a clock, a rotation or a missing consent: nothing about the deal is wrong.
-            raise VendorUnavailable(f"DocuSign refused the sign-in: {_message(error)}") from error
+        """`call` asks and reads the answer."""
+        api = self._login.envelopes()
         try:
             return call(api)
         except (ApiException, urllib3.exceptions.HTTPError) as error:
             if getattr(error, "status", None) == 401:
-                self._signed_in_until = 0.0
+                self._login.forget()
             raise translated(error) from error
-
-    def _signed_in(self) -> EnvelopesApi:
-        """Signs in by JWT grant and finds the account's own base address; kept for most of the token's hour."""
-        if self._api is not None and time.monotonic() < self._signed_in_until:
-            return self._api
-        client = _Client(self._oauth_url)
-        token = client.request_jwt_user_token(
-            self._integration_key,
-            self._user_id,
-            client.oauth_host_name,
-            self._private_key,
-            TOKEN_SECONDS,
-            SCOPES,
-        )
-        accounts = client.get_user_info(token.access_token).accounts
-        base = next((a.base_uri for a in accounts if a.account_id == self._account_id), None)
-        if base is None:
-            raise VendorRefused(f"the DocuSign user has no access to account {self._account_id}")
-        client.host = f"{base}/restapi"
-        self._api = EnvelopesApi(client)
-        self._signed_in_until = time.monotonic() + TOKEN_SECONDS * 0.9
-        return self._api
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            # The library makes a mere text, or a half-filled object, of an answer that is no JSON of DocuSign's.
+            raise VendorUnavailable(f"DocuSign answered with something unreadable: {error!r}"[:300]) from error
 
 
 def translated(error: Exception) -> VendorUnavailable | VendorRefused:
     """The one place that says what each failure of DocuSign means for the desk."""
-    status = getattr(error, "status", None)
-    if not isinstance(status, int) or status in (0, 401, 408, 429) or status >= 500:
-        return VendorUnavailable(f"DocuSign did not answer: {type(error).__name__} {status or ''}".rstrip())
-    return VendorRefused(f"DocuSign refused with {status}: {_message(error)}")
+    status, code = getattr(error, "status", None), _code(error).lower()
+    unclear = not isinstance(status, int) or status in (0, 401, 408, 429) or status >= 500
+    # Too many calls, or too many about one envelope, come as 400. Source: DocuSign blog, "Service protection".
+    if unclear or code.endswith(LIMIT):
+        after = str((getattr(error, "headers", None) or {}).get("Retry-After", ""))
+        seconds = POLL_GAP_SECONDS if code.endswith(POLLING_LIMIT) else None
+        return VendorUnavailable(
+            f"DocuSign did not answer: {type(error).__name__} {status or ''} {code}".rstrip(),
+            retry_after_seconds=int(after) if after.isdigit() else seconds,
+        )
+    return VendorRefused(f"DocuSign refused with {status}: {message_of(error)}")
 
 
-def _message(error: Exception) -> str:
-    body = getattr(error, "body", None) or b""
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else str(body)
-    return text[:300]
+def _code(error: Exception) -> str:
+    try:
+        return str(json.loads(getattr(error, "body", None) or b"")["errorCode"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def _given(value: str | None) -> str:
+    if not value:
+        raise ValueError("the answer lacks what was asked for")
+    return str(value)
 
 
 def _transaction_id(key: str) -> str:
@@ -199,10 +221,18 @@ def _state(envelope: Envelope) -> EnvelopeState:
     fields = envelope.custom_fields.text_custom_fields or [] if envelope.custom_fields else []
     key = next((str(field.value) for field in fields if field.name == INTENT_FIELD), "")
     changed = envelope.completed_date_time or envelope.status_changed_date_time or envelope.created_date_time
+    signers = envelope.recipients.signers or [] if envelope.recipients else []
+    declined = next((str(signer.declined_reason) for signer in signers if signer.declined_reason), "")
     return EnvelopeState(
-        envelope_id=str(envelope.envelope_id),
+        envelope_id=_given(envelope.envelope_id),
         status=STATUS[envelope.status],
         key=key,
-        reason=envelope.voided_reason or "",
+        reason=envelope.voided_reason or declined or (EXPIRED if envelope.status == "timedout" else ""),
         changed_at=moment(str(changed)),
     )
+
+
+def _term(quote: Quote) -> str:
+    months = f"{quote.term_months} months"
+    committed = quote.committed_months
+    return months if committed == quote.term_months else f"{months}, may end after {committed}"

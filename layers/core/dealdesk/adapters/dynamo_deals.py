@@ -20,15 +20,16 @@ from dealdesk.adapters.claims import (
     claim_key,
     commit,
     equals,
+    event_item,
     key_of,
     new_item,
     pause,
+    recorded,
     replay,
     require_room,
-    text_of,
 )
 from dealdesk.domain.chain import Recorded, link
-from dealdesk.domain.deal import Deal, DealId, waits_for
+from dealdesk.domain.deal import Deal, DealId, look_again_at, waits_for
 from dealdesk.domain.events import Event, QuoteEvaluated
 from dealdesk.domain.fold import fold
 from dealdesk.edge import aws
@@ -65,10 +66,12 @@ class DynamoDeals:
         folded = fold(deal, events, now)
         after = replace(folded, version=records[-1].sequence, last_hash=records[-1].hash)
         snapshot = self._snapshot(after, now)
-        rows = [_event(record) for record in records]
+        look = [] if look_again_at(deal) == look_again_at(after) else [_round(after)]
+        rows = [event_item(_deal_key(deal.id), record) for record in records]
         spare = _room_for_the_rest(after, events)
         require_room(f"deal {deal.id}", [snapshot, *rows], "split the quote or shorten its texts", "/lines", spare)
-        self._commit(self._claim(after, cause, now), snapshot, rows, seen_version=deal.version, cause=cause)
+        claim = self._claim(after, cause, now)
+        self._commit(claim, snapshot, rows, seen_version=deal.version, cause=cause, look=look)
         return after
 
     def history(self, deal_id: str, *, until: datetime | None = None) -> list[Recorded]:
@@ -80,7 +83,7 @@ class DynamoDeals:
         }
         try:
             pages = self._dynamodb.get_paginator("query").paginate(**query)
-            records = [_recorded(deal_id, item) for page in pages for item in page["Items"]]
+            records = [recorded(deal_id, item) for page in pages for item in page["Items"]]
         except (ClientError, BotoCoreError) as error:
             raise busy(error) from error
         if not records:
@@ -118,14 +121,22 @@ class DynamoDeals:
         return claim_item(cause, after.id, after.version, now)
 
     def _commit(
-        self, claim: Item, snapshot: Item | None, events: list[Item], *, seen_version: int, cause: Cause
+        self,
+        claim: Item,
+        snapshot: Item | None,
+        events: list[Item],
+        *,
+        seen_version: int,
+        cause: Cause,
+        look: Sequence[Item] = (),
     ) -> None:
         writes: list[tuple[Item, Condition]] = [] if snapshot is None else [(snapshot, _unmoved(seen_version))]
         writes.extend((event, NEW) for event in events)
+        writes.extend((item, {}) for item in look)
         commit(self._dynamodb, self._table, claim, writes, cause, f"deal {claim['deal_id']['S']}")
 
     def _snapshot(self, deal: Deal, now: datetime) -> Item:
-        shard = zlib.crc32(deal.id.encode()) % SPREAD
+        shard = _shard(deal)
         waits = waits_for(deal)
         return new_item(
             pk=_deal_key(deal.id),
@@ -141,19 +152,19 @@ class DynamoDeals:
         )
 
 
-def _event(record: Recorded) -> Item:
+def _round(deal: Deal) -> Item:
+    """When the open round needs a look; without a time the row leaves the index."""
+    at = look_again_at(deal)
     return new_item(
-        pk=_deal_key(record.deal_id),
-        sk=f"EVENT#{record.sequence:06d}",
-        version=record.sequence,
-        type=record.type,
-        occurred_at=record.occurred_at.isoformat(),
-        cause=record.cause,
-        actor=record.actor,
-        body=record.data,
-        previous_hash=record.previous_hash,
-        hash=record.hash,
+        pk=_deal_key(deal.id),
+        sk="ROUND",
+        due_key=f"ROUNDS#{_shard(deal)}" if at else None,
+        due_at=at.isoformat() if at else None,
     )
+
+
+def _shard(deal: Deal) -> int:
+    return zlib.crc32(deal.id.encode()) % SPREAD
 
 
 def _unmoved(seen_version: int) -> Condition:
@@ -173,20 +184,6 @@ def _chained(deal: Deal, events: Sequence[Event], cause: str, actor: str, now: d
         records.append(record)
         previous = record.hash
     return records
-
-
-def _recorded(deal_id: str, item: Item) -> Recorded:
-    return Recorded(
-        deal_id=deal_id,
-        sequence=int(item["version"]["N"]),
-        type=item["type"]["S"],
-        occurred_at=datetime.fromisoformat(item["occurred_at"]["S"]),
-        cause=item["cause"]["S"],
-        actor=item["actor"]["S"],
-        data=item["body"]["S"],
-        previous_hash=text_of(item, "previous_hash") or "",
-        hash=item["hash"]["S"],
-    )
 
 
 def _room_for_the_rest(deal: Deal, events: Sequence[Event]) -> int:

@@ -59,6 +59,14 @@ class DynamoDealIndex:
                 found.append(SilentDeal(row.pk.removeprefix("DEAL#"), str(row.waits_for), str(row.due_at)))
         return found
 
+    def rounds(self, now: datetime, most: int) -> list[str]:
+        found: list[tuple[str, str]] = []
+        for shard in range(SPREAD):
+            due = self._row.due_at <= now.isoformat()
+            for row in self._row.by_due.query(f"ROUNDS#{shard}", due, limit=most):
+                found.append((str(row.due_at), row.pk.removeprefix("DEAL#")))
+        return [deal_id for _, deal_id in sorted(found)[:most]]
+
     def waiting(self) -> tuple[int, str | None]:
         """How many deals wait for an outside system, and when the longest waiting one is or was due."""
         number, dues = 0, []

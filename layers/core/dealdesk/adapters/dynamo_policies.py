@@ -1,7 +1,8 @@
 """Policies in DynamoDB: what decides now is read for every decision, and every change is one transaction.
 
-A version is `POLICY#id`/`VERSION#000007`. The partition `POLICIES` holds a line for each policy (`LINE#id`) and a
-row for each publication (`FROM#` and when it begins), so that one consistent query finds the version in force.
+A version is `POLICY#id`/`VERSION#000007`, an event `POLICY#id`/`EVENT#000009`. The partition `POLICIES` holds a line
+for each policy (`LINE#id`) and a row for each publication (`FROM#` and when it begins), so that one consistent query
+finds the version in force.
 """
 
 from __future__ import annotations
@@ -23,15 +24,20 @@ from dealdesk.adapters.claims import (
     claim_key,
     commit,
     equals,
+    event_item,
     key_of,
     new_item,
+    recorded,
     replay,
     require_room,
 )
+from dealdesk.domain.chain import Recorded, link, subject_of
 from dealdesk.domain.decision import FxRate
 from dealdesk.domain.policy import Policy, parse_policy
-from dealdesk.domain.policy_version import PolicyLine, PolicyStatus, PolicyVersion, in_force
+from dealdesk.domain.policy_events import event_of
+from dealdesk.domain.policy_version import PolicyLine, PolicyStatus, PolicyVersion, binding, in_force
 from dealdesk.edge import aws
+from dealdesk.errors import PolicyUnknown
 from dealdesk.policies import shipped_rates, shipped_version
 from dealdesk.ports import Cause
 
@@ -53,8 +59,16 @@ class DynamoPolicies:
         version = self.in_force(now)
         return _compiled(version.document, version.hash)
 
-    def fx_rates(self, now: datetime) -> Mapping[str, FxRate]:
-        return shipped_rates()
+    def binding(self, policy_id: str, version: int, now: datetime) -> Policy:
+        published = self._back_to(policy_id, version)
+        decided = next((found for found in published if _is(found, policy_id, version)), None)
+        if decided is None:
+            raise PolicyUnknown(f"{policy_id} has no version {version} that decided")
+        found = binding(published, decided, now)
+        return _compiled(found.document, found.hash)
+
+    def fx_rates(self, now: datetime, into: str = "USD") -> Mapping[str, FxRate]:
+        return shipped_rates(into)
 
     def in_force(self, now: datetime) -> PolicyVersion:
         """The version that decides at `now`."""
@@ -66,11 +80,27 @@ class DynamoPolicies:
                 break
         return in_force(begun, now) or shipped_version()
 
+    def _back_to(self, policy_id: str, number: int) -> list[PolicyVersion]:
+        """What was published, newest first, back to where nothing older can bind the deals of this version."""
+        found: list[PolicyVersion] = []
+        reached = False
+        for item in self._query(POLICIES, "FROM#", newest_first=True):
+            version = codec.parse(item["body"]["S"], PolicyVersion)
+            found.append(version)
+            reached = reached or _is(version, policy_id, number)
+            if reached and version.effective_to is None:
+                return found
+        return [*found, shipped_version()]
+
     def versions(self, policy_id: str, cause: Cause | None = None) -> list[PolicyVersion]:
         if cause is not None and (claim := self._get(*claim_key(cause))):
             raise replay(claim, cause)
         stored = [codec.parse(item["body"]["S"], PolicyVersion) for item in self._query(_pk(policy_id), "VERSION#")]
         return [shipped_version(), *stored] if policy_id == shipped_version().policy_id else stored
+
+    def history(self, policy_id: str) -> list[Recorded]:
+        subject = subject_of(policy_id)
+        return [recorded(subject, item) for item in self._query(_pk(policy_id), "EVENT#")]
 
     def lines(self) -> list[PolicyLine]:
         """Every policy, by id."""
@@ -87,7 +117,8 @@ class DynamoPolicies:
         unmoved = equals("body", stored["body"]["S"]) if stored else NEW
         if seen != (before.newest if before else 0):
             unmoved = equals("version", seen)
-        line, body = codec.dump(_line(version, before, now)), codec.dump(version)
+        record = _recorded(version, before, cause, now)
+        line, body = codec.dump(_line(version, before, record)), codec.dump(version)
         writes: list[tuple[Item, Condition]] = [
             (
                 new_item(pk=POLICIES, sk=f"LINE#{version.policy_id}", version=version.number, body=line),
@@ -107,6 +138,7 @@ class DynamoPolicies:
         if version.status is PolicyStatus.PUBLISHED:
             publication = new_item(pk=POLICIES, sk=_publication(version), version=version.number, body=body)
             writes.append((publication, NEW))
+        writes.append((event_item(_pk(version.policy_id), record), NEW))
         require_room(f"policy {version.policy_id}", [item for item, _ in writes], "split the policy", "/document")
         claim = claim_item(cause, version.policy_id, version.number, now)
         commit(self._dynamodb, self._table, claim, writes, cause, f"policy {version.policy_id}")
@@ -148,22 +180,38 @@ def _compiled(document: str, digest: str) -> Policy:
     return policy
 
 
-def _line(version: PolicyVersion, before: PolicyLine | None, now: datetime) -> PolicyLine:
+def _recorded(version: PolicyVersion, before: PolicyLine | None, cause: Cause, now: datetime) -> Recorded:
+    """The event of this change as the next link of the policy's chain."""
+    event = event_of(version, before.published if before else None)
+    sequence, previous = (before.events + 1, before.last_hash) if before else (1, "")
+    subject = subject_of(version.policy_id)
+    return link(subject, sequence, event.TYPE, now, str(cause), event.by, codec.dump(event), previous)
+
+
+def _line(version: PolicyVersion, before: PolicyLine | None, record: Recorded) -> PolicyLine:
     published = version.status is PolicyStatus.PUBLISHED
     return PolicyLine(
         policy_id=version.policy_id,
-        name=str(version.content.get("name", version.policy_id))[:200],
+        name=version.name,
         newest=version.number,
         status=version.status,
         published=version.number if published else before.published if before else None,
-        updated_at=now,
+        updated_at=record.occurred_at,
+        events=record.sequence,
+        last_hash=record.hash,
     )
 
 
 def _first_line(policy_id: str) -> PolicyLine | None:
     """The line of a policy that nobody has changed yet."""
     shipped = shipped_version()
-    return _line(shipped, None, shipped.created_at) if policy_id == shipped.policy_id else None
+    if policy_id != shipped.policy_id:
+        return None
+    return PolicyLine(policy_id, shipped.name, shipped.number, shipped.status, shipped.number, shipped.created_at)
+
+
+def _is(version: PolicyVersion, policy_id: str, number: int) -> bool:
+    return (version.policy_id, version.number) == (policy_id, number)
 
 
 def _publication(version: PolicyVersion) -> str:

@@ -45,15 +45,19 @@ class QuickbooksTokens:
         self._url = f"{oauth_url.rstrip('/')}/oauth2/v1/tokens/bearer"
         self._client = (client_id, client_secret)
         self._first_token = first_token
+        self._given = ""
 
     def __call__(self, renew: bool) -> str:
-        """A valid access token. Raises `VendorUnavailable` when none can be had now."""
-        refused = self._read()[0].access_token if renew else None
+        """A valid access token; to `renew`, another than the last. Raises `VendorUnavailable` when none can be had."""
+        self._given = self._valid(refused=self._given if renew else "")
+        return self._given
+
+    def _valid(self, *, refused: str) -> str:
         deadline = time.monotonic() + LEASE.total_seconds()
         while time.monotonic() < deadline:
             tokens, version = self._read()
             now = datetime.now(UTC)
-            if tokens.access_token != (refused or "") and tokens.valid_until - MARGIN > now:
+            if tokens.access_token != refused and tokens.valid_until - MARGIN > now:
                 return tokens.access_token
             free = tokens.leased_until is None or tokens.leased_until < now
             leased = _Tokens(tokens.refresh_token, tokens.access_token, tokens.valid_until, now + LEASE)
@@ -78,12 +82,7 @@ class QuickbooksTokens:
             )
         except requests.RequestException as error:
             raise VendorUnavailable(f"QuickBooks' sign-in did not answer: {type(error).__name__}") from error
-        if answer.status_code != 200:
-            reason = str(answer.json().get("error")) if answer.status_code == 400 else str(answer.status_code)
-            raise VendorUnavailable(f"QuickBooks refused to renew the token: {reason}")
-        document = answer.json()
-        valid_until = datetime.now(UTC) + timedelta(seconds=int(document["expires_in"]))
-        renewed = _Tokens(document["refresh_token"], document["access_token"], valid_until)
+        renewed = _renewed(answer)
         if not self._write(renewed, seen=version):
             raise VendorUnavailable("QuickBooks' tokens were renewed by another worker at the same time")
         return renewed.access_token
@@ -105,3 +104,14 @@ class QuickbooksTokens:
                 return False
             raise
         return True
+
+
+def _renewed(answer: requests.Response) -> _Tokens:
+    try:
+        document = answer.json()
+        if answer.status_code != 200:
+            raise VendorUnavailable(f"QuickBooks refused to renew the token: {document['error']}")
+        lives = timedelta(seconds=int(document["expires_in"]))
+        return _Tokens(str(document["refresh_token"]), str(document["access_token"]), datetime.now(UTC) + lives)
+    except (KeyError, TypeError, ValueError) as error:
+        raise VendorUnavailable(f"QuickBooks' sign-in answered {answer.status_code}, and no token") from error

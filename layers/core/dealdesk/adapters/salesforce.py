@@ -54,6 +54,8 @@ _ANSWERS = (
 _GROUPS = "SELECT Group.DeveloperName FROM GroupMember WHERE UserOrGroupId = {}"
 _SUBMITTED = "SELECT Id, Submitted_At__c FROM Opportunity WHERE Submitted_At__c >= {}"
 
+# What the library and this module raise when an answer has not the shape that they expect.
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError)
 _BUSY = {"REQUEST_LIMIT_EXCEEDED", "SERVER_UNAVAILABLE", "UNABLE_TO_LOCK_ROW"}
 Answer = TypeVar("Answer")
 
@@ -119,7 +121,9 @@ class SalesforceCrm:
         self._upsert("Deal_Desk_Approval__c", f"Approval_Key__c/{quote(str(approval['key']))}", record)
 
     def _upsert(self, kind: str, external_id: str, record: dict[str, object]) -> None:
-        self._call(lambda sf: sf.restful(f"sobjects/{kind}/{external_id}", method="PATCH", json=record))
+        done = self._call(lambda sf: sf.restful(f"sobjects/{kind}/{external_id}", method="PATCH", json=record))
+        if done is not None and not (isinstance(done, dict) and done.get("success")):
+            raise VendorUnavailable(f"Salesforce did not say that {kind} was written")
 
     def _answers(self, soql: str) -> list[CrmAnswer]:
         decided = [r for r in self._ask(soql) if r.get("Decision__c") and r.get("Decided_By__c")]
@@ -150,7 +154,7 @@ class SalesforceCrm:
             except SalesforceExpiredSession:
                 self._client = None
                 return call(self._signed_in())
-        except (SalesforceError, requests.RequestException) as error:
+        except (SalesforceError, requests.RequestException, *_UNREADABLE) as error:
             raise translated(error) from error
 
     def _signed_in(self) -> Salesforce:

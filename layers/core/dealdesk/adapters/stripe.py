@@ -9,11 +9,12 @@ from typing import TypeVar
 import msgspec
 import stripe
 
-from dealdesk.contracts.stripe import Session, state_of
+from dealdesk.contracts.stripe import Refund, Session, refund_state_of, state_of
+from dealdesk.contracts.stripe_money import to_stripe
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.money import Money
 from dealdesk.errors import VendorRefused, VendorUnavailable
-from dealdesk.ports import PaymentLink, PaymentState
+from dealdesk.ports import PaymentLink, PaymentState, RefundState
 
 TIMEOUT_SECONDS = 8
 KEY_LIMIT = 255
@@ -22,10 +23,11 @@ KEYS_A_FACT = 5
 LINK_LIVES = timedelta(hours=23, minutes=30)
 
 Answer = TypeVar("Answer")
+Shape = TypeVar("Shape", bound=msgspec.Struct)
 
 
 class StripePayments:
-    """The `Payments` port. Amounts are the deal's minor units as they are: Stripe counts in them too."""
+    """The `Payments` port. Stripe counts some currencies its own way: see `contracts/stripe_money.py`."""
 
     def __init__(self, api_key: str, url: str, *, return_url: str) -> None:
         self._client = stripe.StripeClient(
@@ -41,7 +43,7 @@ class StripePayments:
         ours = {"deal_id": deal.id, "payment_id": payment_id, "intent": key}
         price: stripe.params.checkout.SessionCreateParamsLineItemPriceData = {
             "currency": amount.currency.lower(),
-            "unit_amount": amount.amount_minor,
+            "unit_amount": to_stripe(amount),
             "product_data": {"name": deal.quote.name},
         }
         params: stripe.params.checkout.SessionCreateParams = {
@@ -55,26 +57,23 @@ class StripePayments:
             "cancel_url": f"{self._return_url}/console/payments/open",
         }
         intent = deal.intent(key)
-        for number in range(1, KEYS_A_FACT + 1):
-            options: stripe.RequestOptions = {"idempotency_key": key if number == 1 else f"{key}#{number}"}
-            try:
-                return _link(self._client.v1.checkout.sessions.create(params, options))
-            except stripe.StripeError as error:
-                if not _is_spent(error):
-                    raise translated(error) from error
-            made = self.look_up(key, payment_id, intent.opened_at if intent else now)
-            if made:
-                return made
-        raise VendorUnavailable("Stripe keeps failing on this payment")
+        since = intent.opened_at if intent else now
+        return self._made_once(
+            key,
+            lambda options: _link(self._client.v1.checkout.sessions.create(params, options)),
+            lambda: self.look_up(key, payment_id, since),
+        )
 
     def look_up(self, key: str, payment_id: str, opened_at: datetime) -> PaymentLink | None:
         """The session that carries our payment id. Stripe forgets keys after a day, its objects it keeps."""
         since = int((opened_at - timedelta(minutes=5)).timestamp())
-        page = self._call(lambda c: c.v1.checkout.sessions.list({"created": {"gte": since}, "limit": 100}))
-        for session in page.auto_paging_iter():
-            if session.metadata and session.metadata.to_dict().get("payment_id") == payment_id:
-                return _link(session)
-        return None
+
+        def search(client: stripe.StripeClient) -> PaymentLink | None:
+            page = client.v1.checkout.sessions.list({"created": {"gte": since}, "limit": 100})
+            ours = (s for s in page.auto_paging_iter() if _metadata(s).get("payment_id") == payment_id)
+            return next((_link(session) for session in ours), None)
+
+        return self._call(search)
 
     def state(self, session_id: str) -> PaymentState:
         return _state(self._call(lambda c: c.v1.checkout.sessions.retrieve(session_id)))
@@ -86,6 +85,49 @@ class StripePayments:
             options: stripe.RequestOptions = {"idempotency_key": key[:KEY_LIMIT]}
             return _state(self._call(lambda c: c.v1.checkout.sessions.expire(session_id, {}, options)))
         return state
+
+    def capture(self, session_id: str, key: str) -> PaymentState:
+        """Stripe takes what the customer pays by itself; there is only its state to tell."""
+        return self.state(session_id)
+
+    def refund(self, key: str, reference: str, amount: Money, deal_id: str) -> RefundState:
+        params: stripe.params.RefundCreateParams = {
+            "payment_intent": reference,
+            "amount": to_stripe(amount),
+            "metadata": {"deal_id": deal_id, "intent": key},
+        }
+        return self._made_once(
+            key,
+            lambda options: _refund(self._client.v1.refunds.create(params, options)),
+            lambda: self.look_up_refund(key, reference),
+        )
+
+    def look_up_refund(self, key: str, reference: str) -> RefundState | None:
+        """The refund of this payment that carries our key."""
+
+        def search(client: stripe.StripeClient) -> RefundState | None:
+            page = client.v1.refunds.list({"payment_intent": reference, "limit": 100})
+            ours = (refund for refund in page.auto_paging_iter() if _metadata(refund).get("intent") == key)
+            return next((_refund(refund) for refund in ours), None)
+
+        return self._call(search)
+
+    def _made_once(
+        self,
+        key: str,
+        make: Callable[[stripe.RequestOptions], Answer],
+        look_up: Callable[[], Answer | None],
+    ) -> Answer:
+        """What `make` made under the fact's key, or under its next one when a kept 500 has spent the key before."""
+        for number in range(1, KEYS_A_FACT + 1):
+            try:
+                return make({"idempotency_key": key if number == 1 else f"{key}#{number}"})
+            except stripe.StripeError as error:
+                if not _is_spent(error):
+                    raise translated(error) from error
+            if made := look_up():
+                return made
+        raise VendorUnavailable("Stripe keeps failing on this request")
 
     def _call(self, call: Callable[[stripe.StripeClient], Answer]) -> Answer:
         try:
@@ -133,13 +175,30 @@ def _hour_of(deal: Deal, key: str, now: datetime) -> datetime:
     return max(intent.opened_at, now - timedelta(hours=20)) if intent else now
 
 
-def _link(session: stripe.checkout.Session) -> PaymentLink:
+def _metadata(shown: stripe.checkout.Session | stripe.Refund) -> dict[str, str]:
+    return shown.metadata.to_dict() if shown.metadata else {}
+
+
+def _link(shown: stripe.checkout.Session) -> PaymentLink:
+    session = _read(shown, Session)
     return PaymentLink(session.id, session.url or "", datetime.fromtimestamp(session.expires_at, UTC))
 
 
-def _state(session: stripe.checkout.Session) -> PaymentState:
-    known = msgspec.convert(session.to_dict(), Session, strict=False)
-    state = state_of(known)
+def _refund(shown: stripe.Refund) -> RefundState:
+    return refund_state_of(_read(shown, Refund))
+
+
+def _state(shown: stripe.checkout.Session) -> PaymentState:
+    session = _read(shown, Session)
+    state = state_of(session)
     if state is None:
         raise VendorRefused(f"Stripe's session {session.id} is none of the desk's")
     return state
+
+
+def _read(shown: stripe.StripeObject, kind: type[Shape]) -> Shape:
+    """What the desk reads of an object; one that lacks it leaves the call in doubt."""
+    try:
+        return msgspec.convert(shown.to_dict(), kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise VendorUnavailable(f"Stripe's answer cannot be read as a {kind.__name__.lower()}: {error}") from error

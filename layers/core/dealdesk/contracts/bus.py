@@ -12,7 +12,10 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class BusEvent:
-    """`sequence` orders the events of one deal; `id` is unique over all deals and the key for deduplication."""
+    """`sequence` orders the events of one deal; `id` is unique over all deals and the key for deduplication.
+
+    An event of a policy has no `deal_id`: its data names the policy, whose events `sequence` then orders.
+    """
 
     id: str
     type: str

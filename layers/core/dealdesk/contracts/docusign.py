@@ -17,14 +17,20 @@ AHEAD = timedelta(minutes=5)
 # Connect retries an unacknowledged message for up to 15 days.
 BEHIND = timedelta(days=16)
 
+EXPIRED = "the envelope has expired"
+# `correct` is one that its sender is correcting: another signer or address, the same terms.
 STATUS = {
     "created": EnvelopeStatus.SENT,
+    "processing": EnvelopeStatus.SENT,
     "sent": EnvelopeStatus.SENT,
+    "correct": EnvelopeStatus.SENT,
     "delivered": EnvelopeStatus.SENT,
     "signed": EnvelopeStatus.SENT,
     "completed": EnvelopeStatus.COMPLETED,
     "declined": EnvelopeStatus.DECLINED,
     "voided": EnvelopeStatus.VOIDED,
+    "deleted": EnvelopeStatus.VOIDED,
+    "timedout": EnvelopeStatus.VOIDED,
 }
 
 
@@ -37,12 +43,28 @@ class _CustomFields(msgspec.Struct, rename="camel"):
     text_custom_fields: list[_TextField] = []
 
 
+class _Signer(msgspec.Struct, rename="camel"):
+    declined_reason: str | None = None
+
+
+class _Recipients(msgspec.Struct, rename="camel"):
+    signers: list[_Signer] = []
+
+
 class EnvelopeSummary(msgspec.Struct, rename="camel"):
     status: str
     custom_fields: _CustomFields | None = None
     status_changed_date_time: str | None = None
     completed_date_time: str | None = None
     voided_reason: str | None = None
+    recipients: _Recipients | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it ended: of a void the envelope tells it, of a decline the signer."""
+        signers = self.recipients.signers if self.recipients else []
+        declined = next((signer.declined_reason for signer in signers if signer.declined_reason), "")
+        return self.voided_reason or declined or (EXPIRED if self.status == "timedout" else "")
 
     def field(self, name: str) -> str | None:
         fields = self.custom_fields.text_custom_fields if self.custom_fields else []
@@ -100,7 +122,7 @@ def state_of(message: ConnectMessage) -> EnvelopeState | None:
         envelope_id=message.data.envelope_id,
         status=status,
         key=key,
-        reason=summary.voided_reason or "",
+        reason=summary.reason,
         changed_at=moment(
             summary.completed_date_time or summary.status_changed_date_time or message.generated_date_time
         ),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Annotated, Any
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from dealdesk.contracts.rest import Strict
+from dealdesk.contracts.fields import Strict
+from dealdesk.contracts.rest import EventOut
 from dealdesk.domain.findings import Finding, Severity
-from dealdesk.domain.policy_version import PolicyLine, PolicyVersion
+from dealdesk.domain.policy_version import InFlight, PolicyLine, PolicyVersion, Treatment
 
 PolicyId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 Comment = Annotated[str, Field(max_length=2000)]
@@ -48,6 +49,22 @@ class ValidateIn(Strict):
     document: Document | None = None
 
 
+class GrandfatherIn(Strict):
+    """Deals in flight keep the version that decided them through this day (UTC); five business days if none is said."""
+
+    mode: Literal["grandfather"]
+    until: date | None = None
+
+
+class ReEvaluateIn(Strict):
+    """Deals in flight are decided by the new version at once."""
+
+    mode: Literal["re_evaluate"]
+
+
+InFlightIn = Annotated[GrandfatherIn | ReEvaluateIn, Field(discriminator="mode")]
+
+
 class PublishIn(Strict):
     """`version` is the one that the publisher has read: when it is given and not the newest, nothing is published."""
 
@@ -55,6 +72,7 @@ class PublishIn(Strict):
     comment: Comment = ""
     effective_from: AwareDatetime | None = None
     effective_to: AwareDatetime | None = None
+    in_flight: InFlightIn | None = None
 
 
 class RollbackIn(Strict):
@@ -62,6 +80,7 @@ class RollbackIn(Strict):
 
     version: Number
     comment: Comment = ""
+    in_flight: InFlightIn | None = None
 
 
 class FindingOut(BaseModel):
@@ -71,6 +90,11 @@ class FindingOut(BaseModel):
     span: tuple[int, int] | None
     message: str
     suggestion: str
+
+
+class InFlightOut(BaseModel):
+    mode: str
+    until: date | None
 
 
 class VersionOut(BaseModel):
@@ -89,6 +113,7 @@ class VersionOut(BaseModel):
     published_at: datetime | None
     effective_from: datetime | None
     effective_to: datetime | None
+    in_flight: InFlightOut | None
     in_force: bool
 
 
@@ -100,6 +125,14 @@ class PolicyOut(VersionOut):
 class VersionsOut(BaseModel):
     policy_id: str
     versions: list[VersionOut]
+
+
+class PolicyTimelineOut(BaseModel):
+    """`complete` says that the chain of events has no hole and no altered link."""
+
+    policy_id: str
+    complete: bool
+    events: list[EventOut]
 
 
 class PolicyLineOut(BaseModel):
@@ -131,6 +164,12 @@ class TemplatesOut(BaseModel):
 class ValidationOut(BaseModel):
     valid: bool
     findings: list[FindingOut]
+
+
+def in_flight_of(asked: GrandfatherIn | ReEvaluateIn | None) -> InFlight | None:
+    if asked is None:
+        return None
+    return InFlight(Treatment(asked.mode), asked.until if isinstance(asked, GrandfatherIn) else None)
 
 
 def version_view(version: PolicyVersion, in_force: PolicyVersion) -> VersionOut:
@@ -167,11 +206,13 @@ def line_view(line: PolicyLine, in_force: PolicyVersion) -> PolicyLineOut:
 def _fields(version: PolicyVersion, in_force: PolicyVersion) -> dict[str, Any]:
     same = ("policy_id", "hash", "parent_version", "template_id", "author", "comment", "created_at", "published_by")
     times = ("published_at", "effective_from", "effective_to")
+    chosen = version.in_flight
     return {
         **{name: getattr(version, name) for name in (*same, *times)},
         "version": version.number,
         "status": version.status.value,
-        "name": str(version.content.get("name", version.policy_id)),
+        "name": version.name,
         "authors": list(version.authors),
+        "in_flight": None if chosen is None else InFlightOut(mode=chosen.mode.value, until=chosen.until),
         "in_force": (version.policy_id, version.number) == (in_force.policy_id, in_force.number),
     }

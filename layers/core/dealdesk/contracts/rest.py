@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import BaseModel, Field, model_validator
 
+from dealdesk.contracts.fields import Id, Note, Number, Small, Strict, Text
+from dealdesk.contracts.line_rest import AmendsIn, LineIn
 from dealdesk.domain.events import Condition
 from dealdesk.domain.money import parse_decimal
-from dealdesk.domain.quote import Billing, ChargeType, Customer, InvalidQuote, Line, Providers, Quote, Risk
+from dealdesk.domain.quote import Billing, Customer, InvalidQuote, Providers, Quote, Risk
+from dealdesk.domain.terms import PaymentTerms, parse_terms
 from dealdesk.errors import Malformed
 
-Number = Annotated[
-    Decimal,
-    BeforeValidator(parse_decimal),
-    WithJsonSchema(
-        {
-            "anyOf": [{"type": "string", "pattern": r"^-?[0-9]{1,15}(\.[0-9]{1,6})?$"}, {"type": "integer"}],
-            "examples": ["85.00"],
-        }
-    ),
-]
 _PART = r"[^@\s\x00-\x1f\x7f-\x9f]"
-Text = Annotated[str, Field(min_length=1, max_length=255)]
-# People write several lines, and paste what they like; only a NUL helps nobody.
-Note = Annotated[str, Field(max_length=2000, pattern=r"^[^\x00]*$")]
-Id = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._:@-]+$")]
 # A tier that the desk does not know counts as medium.
 RiskText = Annotated[str, Field(max_length=64)]
-Small = Annotated[int, Field(strict=True, ge=0, le=100_000)]
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+TermsText = Annotated[str, Field(min_length=1, max_length=40)]
+Months = Annotated[int, Field(strict=True, ge=1, le=600)]
 
 
 class CrmIn(Strict):
@@ -61,43 +46,9 @@ class ProvidersIn(Strict):
     ledger: Literal["quickbooks"] = "quickbooks"
 
 
-class LineIn(Strict):
-    """A line has `net_unit_price` or `discount_percent`."""
-
-    id: Id
-    sku: Text
-    charge_type: ChargeType = ChargeType.RECURRING
-    quantity: Number
-    periods: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 1
-    list_unit_price: Number
-    net_unit_price: Number | None = None
-    discount_percent: Number | None = None
-    unit_cost: Number | None = None
-
-    def to_line(self, index: int) -> Line:
-        if (self.net_unit_price is None) == (self.discount_percent is None):
-            raise Malformed(
-                "a line has net_unit_price or discount_percent, not both and not neither", pointer=f"/lines/{index}"
-            )
-        net = self.net_unit_price
-        if net is None:
-            discount = self.discount_percent or Decimal(0)
-            if not 0 <= discount <= 100:
-                raise Malformed("a discount is from 0 to 100", pointer=f"/lines/{index}/discount_percent")
-            net = (self.list_unit_price * (100 - discount) / 100).quantize(Decimal("0.000001"))
-        return Line(
-            id=self.id,
-            sku=self.sku,
-            charge_type=self.charge_type,
-            quantity=self.quantity,
-            periods=self.periods,
-            list_unit_price=self.list_unit_price,
-            net_unit_price=net,
-            unit_cost=self.unit_cost,
-        )
-
-
 class QuoteIn(Strict):
+    """Terms of payment are `payment_terms_days` for "net N", or `payment_terms` as people type them, like "EOM+15"."""
+
     name: Text
     crm: CrmIn | None = None
     owner_id: Id
@@ -108,15 +59,23 @@ class QuoteIn(Strict):
     segment: Text | None = None
     region: Text | None = None
     new_logo: bool | None = None
-    payment_terms_days: Small
+    payment_terms_days: Small | None = None
+    payment_terms: TermsText | None = None
     billing: Billing = Billing.ANNUAL
-    term_months: Annotated[int, Field(strict=True, ge=1, le=600)]
+    term_months: Months
+    opt_out_after_months: Months | None = None
+    starts_on: date | None = None
     valid_until: date | None = None
+    amount_off: Number | None = None
+    amends: AmendsIn | None = None
     providers: ProvidersIn = ProvidersIn()
+    beneficiary_ids: Annotated[tuple[Id, ...], Field(max_length=20)] = ()
+    copied_from: Annotated[Id | None, Field(description="The deal that this one is a copy of, for information")] = None
     lines: Annotated[list[LineIn], Field(min_length=1)]
 
     def to_quote(self, contact_id: str | None) -> Quote:
         """Raises `Malformed` with the pointer of what the domain does not take."""
+        days, typed = _payment_terms(self.payment_terms_days, self.payment_terms)
         try:
             return Quote(
                 name=self.name,
@@ -124,7 +83,7 @@ class QuoteIn(Strict):
                 customer=Customer(**self.customer.model_dump()),
                 currency=self.currency,
                 risk=Risk.parse(self.risk),
-                payment_terms_days=self.payment_terms_days,
+                payment_terms_days=days,
                 billing=self.billing,
                 term_months=self.term_months,
                 lines=tuple(line.to_line(index) for index, line in enumerate(self.lines)),
@@ -134,13 +93,19 @@ class QuoteIn(Strict):
                 new_logo=self.new_logo,
                 valid_until=self.valid_until,
                 providers=Providers(**self.providers.model_dump()),
+                beneficiary_ids=self.beneficiary_ids,
+                payment_terms=typed,
+                opt_out_after_months=self.opt_out_after_months,
+                starts_on=self.starts_on,
+                amount_off=self.amount_off or None,
+                amends=self.amends.to_amends() if self.amends else None,
             )
         except InvalidQuote as error:
             raise Malformed(str(error), pointer=error.pointer) from error
 
 
 class QuotePatch(Strict):
-    """The fields to change; `lines` replaces all lines."""
+    """The fields to change; `lines` replaces all lines, and an `amount_off` of zero takes it back."""
 
     name: Text | None = None
     owner_id: Id | None = None
@@ -148,9 +113,14 @@ class QuotePatch(Strict):
     segment: Text | None = None
     region: Text | None = None
     payment_terms_days: Small | None = None
+    payment_terms: TermsText | None = None
     billing: Billing | None = None
-    term_months: Annotated[int, Field(strict=True, ge=1, le=600)] | None = None
+    term_months: Months | None = None
+    opt_out_after_months: Months | None = None
+    starts_on: date | None = None
     valid_until: date | None = None
+    amount_off: Number | None = None
+    amends: AmendsIn | None = None
     lines: Annotated[list[LineIn], Field(min_length=1)] | None = None
 
     def applied_to(self, quote: Quote) -> Quote:
@@ -162,11 +132,34 @@ class QuotePatch(Strict):
             values["lines"] = tuple(line.to_line(index) for index, line in enumerate(self.lines))
         if self.risk is not None:
             values["risk"] = Risk.parse(self.risk)
+        if self.payment_terms_days is not None or self.payment_terms is not None:
+            values["payment_terms_days"], values["payment_terms"] = _payment_terms(
+                self.payment_terms_days, self.payment_terms
+            )
+        if self.amount_off is not None:
+            values["amount_off"] = self.amount_off or None
+        if self.amends is not None:
+            values["amends"] = self.amends.to_amends()
         current = {name: getattr(quote, name) for name in quote.__dataclass_fields__}
         try:
             return Quote(**{**current, **values})
         except InvalidQuote as error:
             raise Malformed(str(error), pointer=error.pointer) from error
+
+
+def _payment_terms(days: int | None, typed: str | None) -> tuple[int, str | None]:
+    """The days and, where they are not plain "net N", how they count."""
+    if (days is None) == (typed is None):
+        place = "/payment_terms_days"
+        raise Malformed(f"{place}: there is this or payment_terms, not both and not neither", pointer=place)
+    if typed is None:
+        return days or 0, None
+    try:
+        terms = parse_terms(typed)
+    except ValueError as wrong:
+        raise Malformed(f"/payment_terms: {wrong}", pointer="/payment_terms") from None
+    plain = terms == PaymentTerms(terms.due.NET, terms.days)
+    return terms.most_days or 0, None if plain else str(terms)
 
 
 class ConditionIn(Strict):
@@ -182,6 +175,13 @@ class ConditionIn(Strict):
         "term_months",
         "total_contract_value",
         "billing",
+        "committed_months",
+        "annual_contract_value",
+        "annual_recurring_revenue",
+        "discretionary_discount_pct",
+        "exit_discount_pct",
+        "later_segment_discount_pct",
+        "delta_discount_pct",
     ]
     op: Literal["max", "min", "same"]
     value: Annotated[str, Field(min_length=1, max_length=32)]
@@ -197,12 +197,16 @@ class ConditionIn(Strict):
 
 
 class ApprovalIn(Strict):
-    """`conditions` become enforced limits: the deal is approved once its terms meet all of them."""
+    """`conditions` become enforced limits: the deal is approved once its terms meet all of them.
+
+    With a `round`, an answer to an earlier round counts as a stale click even when the terms came back the same.
+    """
 
     step: Id
     decision: Literal["approve", "approve_with_conditions", "reject"]
-    conditions: Annotated[list[ConditionIn], Field(max_length=20)] = []
+    conditions: Annotated[tuple[ConditionIn, ...], Field(max_length=20)] = ()
     fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    round: Annotated[int, Field(strict=True, ge=1)] | None = None
     comment: Note = ""
 
     def to_conditions(self) -> tuple[Condition, ...]:
@@ -276,9 +280,20 @@ class InvoiceOut(BaseModel):
     lines: list[InvoiceLineOut]
     total_minor: int
     terms_days: int
+    terms: str
     digest: str
     reason: str
     preview_url: str
+
+
+class ExpiriesOut(BaseModel):
+    """When each of the four ends, and which of those that still count is the first."""
+
+    quote_validity: datetime | None
+    approval: datetime | None
+    envelope: datetime | None
+    payment_link: datetime | None
+    earliest: str | None
 
 
 class DealOut(BaseModel):
@@ -292,10 +307,12 @@ class DealOut(BaseModel):
     decision: dict[str, Any] | None
     open_steps: list[str]
     unmet_conditions: list[str]
+    inside_approval_of: str | None = None
     envelope: dict[str, Any] | None
     payments: list[PaymentOut]
     invoices: list[InvoiceOut]
     failures: list[str]
+    expiries: ExpiriesOut
     updated_at: datetime | None
 
 
@@ -320,6 +337,17 @@ class DecisionOut(BaseModel):
     decision: dict[str, Any]
     fingerprint: str
     what_would_pass: str
+    payment_terms_cost: PaymentTermsCostOut
+
+
+class PaymentTermsCostOut(BaseModel):
+    """What the days beyond the standard cost the seller; it stands beside the discount and is no part of it."""
+
+    amount_minor: int
+    currency: str
+    days: int
+    standard_days: int
+    annual_percent: str
 
 
 class HealthOut(BaseModel):

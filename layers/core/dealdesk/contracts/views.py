@@ -9,8 +9,12 @@ from typing import Any
 from dealdesk.contracts import rest
 from dealdesk.domain.chain import Recorded
 from dealdesk.domain.deal import Deal, Invoice, Payment
+from dealdesk.domain.expiries import expiries
 from dealdesk.domain.grants import unmet
 from dealdesk.domain.guardrails import to_json
+from dealdesk.domain.invoices import terms_of
+from dealdesk.domain.quote import Quote
+from dealdesk.domain.terms import COST_OF_MONEY, STANDARD_DAYS, cost_of_waiting
 
 Preview = Callable[[str], str]
 
@@ -21,7 +25,7 @@ def record_fields(record: Recorded) -> dict[str, Any]:
     return {"id": record.id, **fields, **chain, "data": json.loads(record.data)}
 
 
-def deal_view(deal: Deal, preview: Preview) -> dict[str, Any]:
+def deal_view(deal: Deal, preview: Preview, inside_approval_of: str | None = None) -> dict[str, Any]:
     envelope = deal.envelope
     return rest.DealOut(
         deal_id=deal.id,
@@ -34,9 +38,11 @@ def deal_view(deal: Deal, preview: Preview) -> dict[str, Any]:
         decision=to_json(deal.decision) if deal.decision else None,
         open_steps=list(deal.round.open_steps) if deal.round else [],
         unmet_conditions=list(unmet(deal.round.grants, deal.decision)) if deal.round and deal.decision else [],
+        inside_approval_of=inside_approval_of,
         envelope={"id": envelope.id, "status": envelope.status.value, "reason": envelope.reason} if envelope else None,
         payments=[_payment(deal, payment) for payment in deal.payments],
         invoices=[_invoice(deal, invoice, preview) for invoice in deal.invoices],
+        expiries=_expiries(deal),
         failures=[f"{intent.effect.value}: {intent.failed}" for intent in deal.intents if intent.failed],
         updated_at=deal.updated_at,
     ).model_dump(mode="json")
@@ -48,6 +54,22 @@ def payment_view(deal: Deal, payment: Payment) -> dict[str, Any]:
 
 def invoice_view(deal: Deal, invoice: Invoice, preview: Preview) -> dict[str, Any]:
     return _invoice(deal, invoice, preview).model_dump(mode="json")
+
+
+def payment_terms_cost(quote: Quote) -> rest.PaymentTermsCostOut:
+    total, days = quote.net_total, quote.payment_terms_days
+    return rest.PaymentTermsCostOut(
+        amount_minor=cost_of_waiting(total.amount_minor, days, COST_OF_MONEY),
+        currency=total.currency,
+        days=days,
+        standard_days=STANDARD_DAYS,
+        annual_percent=f"{COST_OF_MONEY:f}",
+    )
+
+
+def _expiries(deal: Deal) -> rest.ExpiriesOut:
+    found = expiries(deal)
+    return rest.ExpiriesOut(**found.ends, earliest=found.earliest)
 
 
 def _payment(deal: Deal, payment: Payment) -> rest.PaymentOut:
@@ -87,6 +109,7 @@ def _invoice(deal: Deal, invoice: Invoice, preview: Preview) -> rest.InvoiceOut:
         ],
         total_minor=draft.total_minor,
         terms_days=draft.terms_days,
+        terms=str(terms_of(draft)),
         digest=draft.digest,
         reason=invoice.reason,
         preview_url=preview(draft.invoice_id),

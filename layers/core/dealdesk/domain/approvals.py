@@ -8,15 +8,20 @@ from datetime import datetime
 from dealdesk.domain import events as e
 from dealdesk.domain import submission
 from dealdesk.domain.deal import Deal
+from dealdesk.domain.directory import Directory
+from dealdesk.domain.entitlement import Authority, authority_of, seats
 from dealdesk.domain.fold import fold
 from dealdesk.domain.grants import limits_of, scope_of
-from dealdesk.domain.stages import Effect, EnvelopeStatus, Stage
-from dealdesk.errors import ApproverConflicted, ApproverNotEntitled, Forbidden, TermsChanged, WrongStage
+from dealdesk.domain.stages import EnvelopeStatus, Stage
+from dealdesk.errors import Forbidden, TermsChanged, WrongStage
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An approver's decision on one step; `fingerprint` is of the terms that they saw."""
+    """An approver's decision on one step; `fingerprint`, and `round` where it is given, are what they saw.
+
+    `groups` are those in which their token or their CRM puts them; the directory may know of more.
+    """
 
     step: str
     approve: bool
@@ -25,22 +30,23 @@ class Answer:
     groups: frozenset[str]
     comment: str = ""
     conditions: tuple[e.Condition, ...] = ()
+    round: int | None = None
 
 
-def decide(deal: Deal, answer: Answer, now: datetime) -> list[e.Event]:
+def decide(deal: Deal, answer: Answer, directory: Directory, now: datetime) -> list[e.Event]:
     """The events of one decision; none when this person has already given this answer in this round.
 
     Raises `TermsChanged` for a stale click, `WrongStage` for a step that is not asked now,
     `ApproverNotEntitled` and `ApproverConflicted`.
     """
     live = deal.round
-    if live is None or (live.closed and not _already_given(deal, answer)):
+    if live is None or (live.closed and not _already_given(deal, answer, directory)):
         raise WrongStage(f"deal {deal.id} is {deal.stage} and asks for no approval")
-    if answer.fingerprint != live.fingerprint:
+    if answer.fingerprint != live.fingerprint or answer.round not in (None, live.number):
         raise TermsChanged(f"the terms of deal {deal.id} changed since you looked; read them again before deciding")
-    if _already_given(deal, answer):
+    if _already_given(deal, answer, directory):
         return []
-    _may_decide(deal, answer)
+    step, authority = _may_decide(deal, answer, directory, now)
     if answer.step not in live.open_steps:
         waiting = ", ".join(live.open_steps) or "none"
         raise WrongStage(f"step {answer.step} of deal {deal.id} is not asked now; open steps: {waiting}")
@@ -51,22 +57,27 @@ def decide(deal: Deal, answer: Answer, now: datetime) -> list[e.Event]:
             *happened,
             e.ApprovalRejected(live.number, answer.step, answer.by, answer.fingerprint, answer.comment),
         ]
+    happened.append(_granted(deal, answer, authority, seats(deal, step, directory, now), now))
+    return happened + submission.settle(fold(deal, happened, now), now)
+
+
+def _granted(deal: Deal, answer: Answer, authority: Authority, wanted: int, now: datetime) -> e.ApprovalGranted:
     assert deal.quote is not None
     assert deal.decision is not None
-    happened.append(
-        e.ApprovalGranted(
-            round=live.number,
-            step=answer.step,
-            by=answer.by,
-            fingerprint=answer.fingerprint,
-            comment=answer.comment,
-            wait_seconds=int((now - live.asked_at).total_seconds()),
-            limits=limits_of(deal.decision, answer.step),
-            scope=scope_of(deal.quote),
-            conditions=answer.conditions,
-        )
+    assert deal.round is not None
+    return e.ApprovalGranted(
+        round=deal.round.number,
+        step=answer.step,
+        by=answer.by,
+        fingerprint=answer.fingerprint,
+        comment=answer.comment,
+        wait_seconds=int((now - deal.round.asked_at).total_seconds()),
+        limits=limits_of(deal.decision, answer.step),
+        scope=scope_of(deal.quote),
+        conditions=answer.conditions,
+        acting_for=authority.acting_for,
+        seats=wanted,
     )
-    return happened + submission.settle(fold(deal, happened, now), now)
 
 
 def recall(deal: Deal, by: str, may_recall_any: bool) -> list[e.Event]:
@@ -75,28 +86,30 @@ def recall(deal: Deal, by: str, may_recall_any: bool) -> list[e.Event]:
         raise Forbidden(f"only the owner of deal {deal.id} may recall it")
     if deal.stage is Stage.RECALLED:
         return []
-    sending = any(i.effect is Effect.SEND_ENVELOPE and i.attempts for i in deal.intents)
     out = deal.envelope is not None and deal.envelope.status is EnvelopeStatus.SENT
-    if sending or out or deal.stage not in (Stage.EVALUATED, Stage.PENDING_APPROVAL, Stage.APPROVED):
+    if (
+        submission.is_sending(deal)
+        or out
+        or deal.stage not in (Stage.EVALUATED, Stage.PENDING_APPROVAL, Stage.APPROVED)
+    ):
         raise WrongStage(f"deal {deal.id} is {deal.stage}; it can be recalled until its contract goes out")
     return [e.DealRecalled(by)]
 
 
-def _already_given(deal: Deal, answer: Answer) -> bool:
+def _already_given(deal: Deal, answer: Answer, directory: Directory) -> bool:
     grants = deal.round.grants if deal.round else ()
-    return answer.approve and any(grant.step == answer.step and grant.by == answer.by for grant in grants)
+    person = directory.identity(answer.by)
+    given = (grant for grant in grants if grant.step == answer.step)
+    return answer.approve and any(directory.identity(grant.by) == person for grant in given)
 
 
-def _may_decide(deal: Deal, answer: Answer) -> None:
+def _may_decide(deal: Deal, answer: Answer, directory: Directory, now: datetime) -> tuple[e.StepAsked, Authority]:
     assert deal.round is not None
-    asked = {step.id: step for stage in deal.round.stages for step in stage.steps}
+    asked = deal.round.steps
     step = asked.get(answer.step)
     if step is None:
         raise WrongStage(f"deal {deal.id} has no step {answer.step}; it asks for {', '.join(asked)}")
-    if answer.by in deal.editors:
-        raise ApproverConflicted(f"{answer.by} owns or edited deal {deal.id} and cannot approve it")
-    if step.group not in answer.groups:
-        raise ApproverNotEntitled(f"{answer.by} is not in {step.group}, which decides the step {step.label}")
+    return step, authority_of(deal, step, answer.by, answer.groups, directory, now)
 
 
 def _touched(deal: Deal, by: str, now: datetime) -> list[e.Event]:

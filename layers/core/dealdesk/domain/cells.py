@@ -10,11 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
 
-from dealdesk.domain.conditions import Absent, Among, Compare, leaves
+from dealdesk.domain.conditions import Absent, Among, Compare
 from dealdesk.domain.facts import NUMBERS, SLOTS, Fact, Facts, Unit, plain
 from dealdesk.domain.measures import WHOLE
 from dealdesk.domain.programme import Find, find_row
-from dealdesk.domain.rules import AllowedTable, LimitTable, Rule, Unknown, Value
+from dealdesk.domain.rules import AllowedTable, LimitTable, Rule, Value, facts_of, leaves_of
 
 Cell = Mapping[Fact, Value | None]
 """One value for each attribute; None where the deal does not say."""
@@ -24,24 +24,17 @@ Figure = tuple[int, int] | None
 
 OTHER = "(any other)"
 LISTED = 8  # an attribute with no more values than this is tried with all of them
-_LEAST = {"payment_days": 0, "term_months": 1, "total_contract_value": 0}
-_ALWAYS_GIVEN = frozenset({"payment_days", "term_months", "billing", "risk_tier", "currency", "sku", "charge_type"})
-
-
-def leaves_of(rule: Rule) -> list[Compare | Among | Absent]:
-    """Every comparison of the rule's guard and of its condition."""
-    found = [] if rule.when is None else list(leaves(rule.when))
-    if not isinstance(rule.test, LimitTable | AllowedTable | Unknown):
-        found.extend(leaves(rule.test))
-    return found
-
-
-def facts_of(rule: Rule) -> frozenset[Fact]:
-    """Every fact that the rule reads."""
-    found = {leaf.fact for leaf in leaves_of(rule)}
-    if isinstance(rule.test, LimitTable | AllowedTable):
-        found.update((rule.test.fact, *rule.test.keys))
-    return frozenset(found)
+_LEAST = {
+    "payment_days": 0,
+    "term_months": 1,
+    "committed_months": 1,
+    "total_contract_value": 0,
+    "annual_contract_value": 0,
+    "annual_recurring_revenue": 0,
+}
+_ALWAYS_GIVEN = frozenset(
+    {"payment_days", "term_months", "committed_months", "billing", "risk_tier", "currency", "sku", "charge_type"}
+)
 
 
 def figures_of(rule: Rule) -> frozenset[Fact]:
@@ -98,9 +91,9 @@ def measured(cell: Cell) -> Facts:
 
 def put(facts: Facts, fact: Fact, figure: Figure) -> None:
     up, down = (None, None) if figure is None else figure
-    facts[fact.slot] = up
-    if fact.unit is Unit.PERCENT:
-        facts[fact.slot + 1] = down
+    high, low = fact.slots
+    facts[low] = down
+    facts[high] = up
 
 
 def finder(test: LimitTable | AllowedTable) -> Find:

@@ -10,15 +10,15 @@ from dealdesk.domain.fingerprint import fingerprint
 from dealdesk.domain.stages import EnvelopeStatus
 from dealdesk.errors import CertificateInvalid
 
-VALID_FOR = timedelta(days=14)
+SHORTEST_DAYS = 1
 
 
 def issue(deal: Deal, now: datetime) -> Certificate:
-    """A certificate for the live revision, valid 14 days from its first grant or until the quote ends, if sooner."""
+    """A certificate for the live revision; it ends with the policy's days after its first grant, or with the quote."""
     if deal.quote is None or deal.decision is None:
         raise CertificateInvalid(f"deal {deal.id} has no evaluated quote to certify")
     grants = deal.round.grants if deal.round and deal.round.fingerprint == deal.fingerprint else ()
-    expires_at = min([now, *(grant.at for grant in grants)]) + VALID_FOR
+    expires_at = min([now, *(grant.at for grant in grants)]) + valid_for(deal)
     if deal.quote.valid_until:
         last_moment = datetime.combine(deal.quote.valid_until, time.max, tzinfo=UTC)
         expires_at = min(expires_at, last_moment)
@@ -31,6 +31,11 @@ def issue(deal: Deal, now: datetime) -> Certificate:
         issued_at=now,
         expires_at=expires_at,
     )
+
+
+def valid_for(deal: Deal) -> timedelta:
+    """How long an approval holds, and how long a round waits for one."""
+    return timedelta(days=deal.decision.valid_days if deal.decision else SHORTEST_DAYS)
 
 
 def has_expired(deal: Deal, now: datetime) -> bool:

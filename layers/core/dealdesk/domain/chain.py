@@ -9,7 +9,10 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One row of a deal's history. `data` is the event as canonical JSON text; `id` is unique over all deals."""
+    """One row of a deal's history. `data` is the event as canonical JSON text; `id` is unique over all deals.
+
+    The events of a policy are chained in the same way, under an id that no deal has.
+    """
 
     deal_id: str
     sequence: int
@@ -24,6 +27,11 @@ class Recorded:
     @property
     def id(self) -> str:
         return f"{self.deal_id}:{self.sequence:06d}"
+
+
+def subject_of(policy_id: str) -> str:
+    """The policy where ids of policies and of deals stand side by side: no deal has such an id."""
+    return f"policy:{policy_id}"
 
 
 def link(

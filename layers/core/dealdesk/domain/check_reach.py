@@ -16,7 +16,6 @@ from dealdesk.domain.cells import (
     Thresholds,
     attributes_of,
     cells_of,
-    facts_of,
     figures_of,
     figures_to_try,
     measured,
@@ -28,7 +27,7 @@ from dealdesk.domain.facts import NUMBERS, Fact
 from dealdesk.domain.findings import Finding, Severity
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.programme import PASSES, Check
-from dealdesk.domain.rules import AllowedTable, LimitTable, Rule
+from dealdesk.domain.rules import AllowedTable, LimitTable, Rule, facts_of
 
 MOST_CELLS = 5_000
 MOST_TRIES = 1_000_000
@@ -61,7 +60,7 @@ def check_reach(policy: Policy) -> list[Finding]:
     """What the rules of the policy do to each other."""
     work = _Work()
     found: list[Finding] = []
-    checks = {id(rule): check for rule, check in (*policy.deal_checks, *policy.line_checks)}
+    checks = {id(rule): check for rule, check in _compiled(policy)}
     asked: set[str] = set()
     for index, rule in enumerate(policy.rules):
         standings = _stand(rule, policy.rules, checks, work)
@@ -74,6 +73,10 @@ def check_reach(policy: Policy) -> list[Finding]:
     found += _steps(policy, frozenset(asked))
     found += _conflicts(policy.rules, checks, work)
     return found
+
+
+def _compiled(policy: Policy) -> Iterator[tuple[Rule, Check]]:
+    yield from (*policy.deal_checks, *policy.line_checks, *policy.group_checks)
 
 
 def _stand(rule: Rule, rules: Sequence[Rule], checks: dict[int, Check], work: _Work) -> list[_Standing] | None:
@@ -113,7 +116,7 @@ def _may_block(other: Rule, rule: Rule) -> bool:
     """Whether `other` blocks deals by the very figures that `rule` reads."""
     figures = figures_of(other)
     same = figures <= figures_of(rule) and (figures or facts_of(other) & facts_of(rule))
-    return rule.step is not None and other.step is None and other.at_line == rule.at_line and bool(same)
+    return rule.step is not None and other.step is None and other.scope == rule.scope and bool(same)
 
 
 def _verdict(rule: Rule, index: int, standings: Sequence[_Standing], policy: Policy) -> Finding | None:
@@ -194,7 +197,7 @@ def _conflicts(rules: Sequence[Rule], checks: dict[int, Check], work: _Work) -> 
         if rule.step is None and isinstance(rule.test, LimitTable | AllowedTable)
     ]
     for (_, left, a), (index, right, b) in combinations(hard, 2):
-        if a.fact != b.fact or left.at_line != right.at_line or not _can_conflict(left, a, right, b):
+        if a.fact != b.fact or left.scope != right.scope or not _can_conflict(left, a, right, b):
             continue
         pair = [left, right]
         attributes = [fact for fact in attributes_of(pair) if fact != a.fact]

@@ -10,7 +10,6 @@ from dealdesk.domain.cells import (
     OTHER,
     cells_of,
     finder,
-    leaves_of,
     measured,
     named_cells,
 )
@@ -20,7 +19,7 @@ from dealdesk.domain.findings import Finding, Severity
 from dealdesk.domain.measures import WHOLE
 from dealdesk.domain.programme import Find
 from dealdesk.domain.quote import Risk
-from dealdesk.domain.rules import AllowedTable, LimitTable, Rule, Value
+from dealdesk.domain.rules import AllowedTable, LimitTable, Rule, Value, leaves_of
 
 MOST_CELLS = 5_000
 _WARNING = Severity.WARNING
@@ -76,7 +75,7 @@ def _elsewhere(rule: Rule, table: LimitTable | AllowedTable, rules: Sequence[Rul
         for other in rules
         if other is not rule
         and other.when is None
-        and other.at_line == rule.at_line
+        and other.scope == rule.scope
         and isinstance(other.test, LimitTable | AllowedTable)
         and other.test.fact == table.fact
         and _way(other.test) == _way(table)

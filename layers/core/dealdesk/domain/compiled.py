@@ -13,17 +13,18 @@ from typing import Any, NamedTuple, cast
 
 from dealdesk.domain.conditions import Absent, AllOf, Among, AnyOf, Compare, Condition, Not
 from dealdesk.domain.facts import LINE_SLOTS, TERM_MONTHS, Fact, Facts
-from dealdesk.domain.rules import AllowedTable, LimitTable, Rule, Unknown, Value
+from dealdesk.domain.rules import AllowedTable, LimitTable, Rule, Unknown, Value, facts_of
 
 REMEMBERED_KEYS = 4_096
 
 
 class Breach(NamedTuple):
-    """A rule that is violated: by which row of its table, on which line (its place in the terms)."""
+    """A rule that is violated: by which row of its table, on which line or group of lines (places in the terms)."""
 
     rule: Rule
     row: int
     line: int | None
+    group: tuple[int, ...] = ()
 
 
 class Hit(NamedTuple):
@@ -42,7 +43,8 @@ class Written(NamedTuple):
     """`deal` asks the rules on the whole deal, `line` those on a single line.
 
     `around_lines` picks the figures of the deal that rules on lines read, and the term, on which a line's own figures
-    may hang: where they and the line stay the same, so does the answer. `reads` holds the slots that each rule reads.
+    may hang: where they and the line stay the same, so does the answer. `reads` holds the slots that each rule reads,
+    those on groups of lines too, which are not written out.
     """
 
     deal: Callable[[Facts], list[Breach]]
@@ -64,34 +66,34 @@ class Programme:
     def written(self) -> Written:
         if self._written is None:
             deal, line = Writer(self._rules, at_line=False), Writer(self._rules, at_line=True)
-            reads = {rule.id: slots for writer in (deal, line) for rule, slots in writer.reads}
-            around = frozenset({TERM_MONTHS}).union(*(slots for _, slots in line.reads)) - LINE_SLOTS
+            reads = {rule.id: slots_of(rule) for rule in self._rules}
+            around = (line.slots | {TERM_MONTHS}) - LINE_SLOTS
             self._written = Written(deal.function(), line.function(), itemgetter(*around), reads)
         return self._written
+
+
+def slots_of(rule: Rule) -> frozenset[int]:
+    return frozenset(slot for fact in facts_of(rule) for slot in fact.slots)
 
 
 class Writer:
     """Writes one function of the facts: a statement for each rule, which adds the rule to what was found."""
 
     def __init__(self, rules: Sequence[Rule], *, at_line: bool) -> None:
-        self.reads: list[tuple[Rule, frozenset[int]]] = []
+        self.slots: set[int] = set()
         self._at_line = at_line
-        self._slots: set[int] = set()
         self._names: dict[str, object] = {}
         statements: list[str] = []
         limits: dict[tuple[Fact, str], list[tuple[LimitTable, str]]] = {}
         for place, rule in enumerate(rules):
-            if rule.at_line is at_line:
-                self._slots = set()
+            if rule.scope == (at_line, None):
                 statement, test = self._statement(place, rule), rule.test
-                self.reads.append((rule, frozenset(self._slots)))
                 if at_line and isinstance(test, LimitTable):
                     limits.setdefault((test.fact, test.op), []).append((test, statement))
                 else:
                     statements.append(statement)
         statements += [self._only_beyond(*figure, *zip(*limited, strict=True)) for figure, limited in limits.items()]
-        slots = sorted(frozenset[int]().union(*(slots for _, slots in self.reads)))
-        reads = [f"f{slot} = facts[{slot}]" for slot in slots]
+        reads = [f"f{slot} = facts[{slot}]" for slot in sorted(self.slots)]
         self.source = "\n    ".join(["def ask(facts):", "found = []", *reads, *statements, "return found\n"])
 
     def function(self) -> Callable[[Facts], list[Any]]:
@@ -205,7 +207,7 @@ class Writer:
         return f"({read} is not None and {read} {op} {name})"
 
     def _read(self, slot: int) -> str:
-        self._slots.add(slot)
+        self.slots.add(slot)
         return f"f{slot}"
 
     def _name(self, value: object) -> str:

@@ -19,7 +19,7 @@ _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]+)
     |(?P<op>&&|\|\||==|!=|<=|>=|[<>!()\[\],])
     |(?P<number>-?[0-9]+(?:\.[0-9]+)?(?![A-Za-z0-9_.]))
-    |(?P<string>'[^'"\\\x00-\x1f]*'|"[^"\\\x00-\x1f]*")
+    |(?P<string>'[^'"\\\x00-\x1f\ud800-\udfff]*'|"[^"\\\x00-\x1f\ud800-\udfff]*")
     |(?P<word>[A-Za-z_][A-Za-z0-9_]*)""",
     re.VERBOSE,
 )
@@ -52,7 +52,7 @@ def parse_condition(text: str, *, at_line: bool = False, currency: str = "USD") 
     reader = _Reader(_tokens(text), at_line, currency)
     condition = reader.either(0)
     if (rest := reader.peek()).kind != "end":
-        raise InvalidCondition(rest.start, rest.end, f"expected && or || before {rest.text!r}")
+        raise InvalidCondition(rest.start, rest.end, f"expected && or || before {rest.text[:40]!r}")
     return condition
 
 
@@ -92,7 +92,7 @@ class _Reader:
     def _expect(self, text: str) -> None:
         token = self._take()
         if token.text != text:
-            raise InvalidCondition(token.start, token.end, f"expected {text} instead of {token.text!r}")
+            raise InvalidCondition(token.start, token.end, f"expected {text} instead of {token.text[:40]!r}")
 
     def either(self, depth: int) -> Condition:
         terms = [self._both(depth)]

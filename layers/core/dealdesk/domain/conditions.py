@@ -145,21 +145,18 @@ def _any(tests: list[Test]) -> Test:
 
 
 def _compile_comparison(fact: Fact, op: str, value: int | str | bool) -> Test:
-    at = fact.slot
+    at, low = fact.slots
     if op == "!=":
         return _negate(_compile_comparison(fact, "==", value))
     if op == "==":
-        other = at + 1 if fact.unit is Unit.PERCENT else at
 
         def equal(facts: Facts) -> bool | None:
             found = facts[at]
-            return None if found is None else found == value and facts[other] == value
+            return None if found is None else found == value and facts[low] == value
 
         return equal
-    if fact.unit is Unit.PERCENT and op in ("<", ">="):
-        at += 1
     assert isinstance(value, int), "the reader lets only numbers be ordered"
-    return _ordered(at, op, value)
+    return _ordered(low if op in ("<", ">=") else at, op, value)
 
 
 def _ordered(at: int, op: str, value: int) -> Test:

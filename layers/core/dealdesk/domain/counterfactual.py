@@ -1,4 +1,4 @@
-"""Finds the smallest changes that would pass, and says them in a sentence.
+"""Finds the smallest changes that would pass.
 
 Nothing is suggested on the strength of one rule: a lower discount raises the contract value and may trip a
 rule on size. So every change is judged by the whole policy, and only what was seen to help is returned.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dealdesk.domain.compiled import Breach
-from dealdesk.domain.decision import Change, Counterfactual, Decision, FxRate, Joint, Lever, Outcome
+from dealdesk.domain.decision import Change, Counterfactual, FxRate, Joint, Lever, Outcome
 from dealdesk.domain.facts import FACTS, Unit, plain
 from dealdesk.domain.judging import Judged, Verdict, judge, judged
 from dealdesk.domain.measures import WHOLE, Terms, discount
@@ -37,7 +37,7 @@ SLIGHTLY_MORE = (1, 2, 3, 7, 19, 53)
 HAIRS = (1, 2, 5)  # basis points
 
 _Rank = tuple[int, int]
-_Row = tuple[str, int]
+_Row = tuple[str, int, tuple[int, ...]]
 
 
 def find_counterfactual(standing: Judged, policy: Policy, rate: FxRate | None) -> Counterfactual:
@@ -49,24 +49,6 @@ def find_counterfactual(standing: Judged, policy: Policy, rate: FxRate | None) -
     search = _Search(standing, policy, rate)
     joint = search.joint()
     return Counterfactual(search.levers(), joint)
-
-
-def what_would_pass(decision: Decision) -> str:
-    """One sentence for the CRM: "Passes at a discount of 20.00% or less." """
-    if decision.outcome is Outcome.AUTO_APPROVE:
-        return "Passes as it is."
-    total = dict(decision.facts).get("discount_pct", "")
-    alone = [x.change for x in decision.counterfactual.levers if x.outcome is Outcome.AUTO_APPROVE]
-    if alone:
-        return f"Passes at {', or at '.join(_phrase(change, total) for change in alone)}."
-    joint = decision.counterfactual.joint
-    if joint is None:
-        return "No change of discount, payment terms, term, billing or volume would pass this policy."
-    phrases = [_phrase(change, total) for change in joint.changes]
-    listed = phrases[0] if len(phrases) == 1 else f"{', '.join(phrases[:-1])} and {phrases[-1]}"
-    if joint.outcome is Outcome.AUTO_APPROVE:
-        return f"Passes at {listed}."
-    return f"Needs only {' and '.join(joint.required_steps)} at {listed}."
 
 
 class _Search:
@@ -102,7 +84,7 @@ class _Search:
                 if (move.lever == CAP and move.lines in cleared) or not self._can_better(move.lever):
                     continue
                 verdict = self._try((move,))
-                if verdict is not None and _better(verdict, self._before) and self._is_steady((move,), verdict):
+                if verdict is not None and self._better(verdict) and self._is_steady((move,), verdict):
                     found[move] = verdict
                 if move.lever == CAP and verdict is not None and all(b.rule is not rule for b in verdict.breaches):
                     cleared.add(move.lines)
@@ -114,9 +96,9 @@ class _Search:
         """Whether the rules that read nothing of what the lever moves leave room for a better outcome."""
         if lever not in self._hopeful:
             reads = self._policy.programme.written.reads
-            before = {breach.rule.step for breach in self._before.breaches}
             kept = {b.rule.step for b in self._before.breaches if not moves_any(lever, reads[b.rule.id])}
-            self._hopeful[lever] = None not in kept and (None in before or kept < before)
+            blocked = self._before.outcome is Outcome.BLOCKED
+            self._hopeful[lever] = None not in kept and (blocked or self._fewer_to_ask(frozenset(filter(None, kept))))
         return self._hopeful[lever]
 
     def joint(self) -> Joint | None:
@@ -130,7 +112,7 @@ class _Search:
             moves = further
         moves = self._at_any_size(moves)
         best = self._seen[moves].verdict
-        if not _better(best, self._before):
+        if not self._better(best):
             return None
         for move in moves:
             fewer = tuple(other for other in moves if other != move)
@@ -204,6 +186,16 @@ class _Search:
     def _is_spent(self) -> bool:
         return len(self._seen) > self._purse
 
+    def _better(self, after: Verdict) -> bool:
+        """A milder outcome, or the same one with fewer people to ask and nobody new."""
+        if after.outcome is self._before.outcome:
+            return self._fewer_to_ask(after.steps)
+        return after.outcome.severity < self._before.outcome.severity
+
+    def _fewer_to_ask(self, steps: frozenset[str]) -> bool:
+        before, asked = self._before.steps, self._policy.asked
+        return steps < before and asked(steps) != asked(before)
+
     def _makes_needless(self, other: tuple[Move, Verdict], pair: tuple[Move, Verdict]) -> bool:
         """Whether the other reaches as much on the same lever with a smaller change."""
         (move, verdict), (other_move, other_verdict) = pair, other
@@ -256,7 +248,7 @@ def _with_costs_rounded_up(terms: Terms) -> Terms:
 
 
 def _grouped(breaches: tuple[Breach, ...]) -> list[list[Breach]]:
-    """The breaches of one row on several lines together, in the policy's order."""
+    """The breaches of one row on several lines together, in the policy's order; a group of lines stays by itself."""
     groups: dict[_Row, list[Breach]] = {}
     for breach in breaches:
         groups.setdefault(_row(breach), []).append(breach)
@@ -264,46 +256,12 @@ def _grouped(breaches: tuple[Breach, ...]) -> list[list[Breach]]:
 
 
 def _row(breach: Breach) -> _Row:
-    return breach.rule.id, breach.row
+    return breach.rule.id, breach.row, breach.group
 
 
-def _keys(verdict: Verdict) -> frozenset[tuple[str, int | None]]:
-    return frozenset((breach.rule.id, breach.line) for breach in verdict.breaches)
+def _keys(verdict: Verdict) -> frozenset[tuple[str, int | None, tuple[int, ...]]]:
+    return frozenset((breach.rule.id, breach.line, breach.group) for breach in verdict.breaches)
 
 
 def _rank(verdict: Verdict) -> _Rank:
     return verdict.outcome.severity, len(verdict.steps)
-
-
-def _better(after: Verdict, before: Verdict) -> bool:
-    """A milder outcome, or the same one with fewer people to ask and nobody new."""
-    if after.outcome is before.outcome:
-        return after.steps < before.steps
-    return after.outcome.severity < before.outcome.severity
-
-
-def _phrase(change: Change, total_discount: str) -> str:
-    match change.lever:
-        case "max_line_discount_pct" if change.lines is not None:
-            return f"{change.to}% discount or less on line {', '.join(change.lines)}"
-        case "max_line_discount_pct" if change.before == total_discount:
-            return f"a discount of {change.to}% or less"
-        case "max_line_discount_pct":
-            return f"no line discounted by more than {change.to}%"
-        case "payment_days":
-            return f"payment terms of net {change.to} or {_more_or_less(change)}"
-        case "term_months":
-            return f"a term of {change.to} months or {_more_or_less(change)}"
-        case "billing":
-            return f"{change.to} billing"
-        case _:
-            return f"a total contract value of {_grouped_digits(change.to)} {change.unit} or more"
-
-
-def _more_or_less(change: Change) -> str:
-    return "more" if int(change.to) > int(change.before) else "less"
-
-
-def _grouped_digits(amount: str) -> str:
-    whole, point, rest = amount.partition(".")
-    return f"{int(whole):,}{point}{rest}"

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NewType
 
 from dealdesk.domain.decision import Decision
-from dealdesk.domain.events import Certificate, CrmRecord, Grant, InvoiceDraft, StageAsked
+from dealdesk.domain.events import Certificate, CrmRecord, Grant, InvoiceDraft, StageAsked, StepAsked
 from dealdesk.domain.money import Money
 from dealdesk.domain.quote import Quote
-from dealdesk.domain.stages import Effect, EnvelopeStatus, InvoiceStatus, PaymentStatus, Stage
+from dealdesk.domain.stages import (
+    DisputeStatus,
+    Effect,
+    EnvelopeStatus,
+    InvoiceStatus,
+    PaymentStatus,
+    RefundStatus,
+    Stage,
+)
 
 DealId = NewType("DealId", str)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Escalation:
+    """How far up its ladder a step was taken, rung 0 being the group that it asks first, or who was named for it."""
+
+    step: str
+    rung: int
+    people: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Round:
-    """One live approval round of a revision; `closed` when it is granted, rejected or overtaken."""
+    """One live approval round of a revision; `closed` when it is granted, rejected or overtaken.
+
+    `rejected` is the step that said no.
+    """
 
     number: int
     fingerprint: str
@@ -25,18 +45,51 @@ class Round:
     asked_at: datetime
     grants: tuple[Grant, ...] = ()
     closed: bool = False
+    reminded: tuple[str, ...] = ()
+    escalations: tuple[Escalation, ...] = ()
+    rejected: str = ""
 
     @property
     def open_steps(self) -> tuple[str, ...]:
         """Steps that may be decided now: those of the first stage that is not fully granted."""
         if self.closed:
             return ()
-        granted = {grant.step for grant in self.grants}
         for stage in self.stages:
-            waiting = tuple(step.id for step in stage.steps if step.id not in granted)
+            waiting = tuple(step.id for step in stage.steps if not self.is_granted(step.id))
             if waiting:
                 return waiting if stage.mode == "parallel" else waiting[:1]
         return ()
+
+    @property
+    def steps(self) -> dict[str, StepAsked]:
+        """Every step that is asked, in the order of the route."""
+        return {step.id: step for stage in self.stages for step in stage.steps}
+
+    def is_granted(self, step: str) -> bool:
+        """Whether as many people said yes as the step needed when the last of them did."""
+        given = [grant for grant in self.grants if grant.step == step]
+        return bool(given) and len(given) >= given[-1].seats
+
+    def escalated(self, step: str) -> int:
+        """The highest rung to which the step was escalated, 0 for none."""
+        return max((escalation.rung for escalation in self.escalations if escalation.step == step), default=0)
+
+    def named_for(self, step: str) -> tuple[str, ...]:
+        """The people to whom the step was opened by name."""
+        return tuple(person for asked in self.escalations if asked.step == step for person in asked.people)
+
+    def opened_at(self, step: str) -> datetime:
+        """When the step could first be decided: when the round began, or the step before it was granted."""
+        began = self.asked_at
+        for stage in self.stages:
+            ids = [asked.id for asked in stage.steps]
+            before = ids[: ids.index(step)] if step in ids else ids
+            if stage.mode == "parallel" and step in ids:
+                before = []
+            began = max([began, *(grant.at for grant in self.grants if grant.step in before)])
+            if step in ids:
+                break
+        return began
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -46,6 +99,7 @@ class Envelope:
     status: EnvelopeStatus
     fingerprint: str
     reason: str = ""
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -59,6 +113,46 @@ class Payment:
     url: str | None = None
     expires_at: datetime | None = None
     reference: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Unapplied:
+    """Money that arrived and settles nothing: the customer's, until a person decides."""
+
+    payment_id: str
+    amount: Money
+    reference: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Refund:
+    """An entry of its own beside the money with `reference`; one that was made at the provider was asked by nobody."""
+
+    id: str
+    payment_id: str
+    reference: str
+    amount: Money
+    status: RefundStatus
+    requested_by: str = ""
+    approved_by: str | None = None
+    vendor_id: str | None = None
+    reason: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"refund:{self.id}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Dispute:
+    """A chargeback: the payer's bank has taken the amount back, for good when it is lost."""
+
+    id: str
+    payment_id: str
+    reference: str
+    amount: Money
+    status: DisputeStatus
     reason: str = ""
 
 
@@ -111,6 +205,9 @@ class Deal:
     certificate: Certificate | None = None
     envelope: Envelope | None = None
     payments: tuple[Payment, ...] = ()
+    unapplied: tuple[Unapplied, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
     invoices: tuple[Invoice, ...] = ()
     intents: tuple[Intent, ...] = field(default=())
 
@@ -131,6 +228,19 @@ class Deal:
         return next((intent for intent in self.intents if intent.key == key), None)
 
 
+def look_again_at(deal: Deal) -> datetime | None:
+    """When a round that waits for people first needs a look: a reminder falls due, at the earliest, or the round ends.
+
+    By the clock on the wall: business time runs no faster. None when nobody is asked.
+    """
+    live = deal.round
+    if live is None or live.closed or deal.stage is not Stage.PENDING_APPROVAL or deal.decision is None:
+        return None
+    steps = live.steps
+    halves = [live.opened_at(step) + timedelta(hours=steps[step].sla_hours) / 2 for step in live.open_steps]
+    return min([live.asked_at + timedelta(days=deal.decision.valid_days), *halves])
+
+
 def waits_for(deal: Deal) -> str | None:
     """The reaction that can move a silent deal on, or None when it waits for a person or for nothing."""
     for intent in deal.intents:
@@ -142,13 +252,18 @@ def waits_for(deal: Deal) -> str | None:
         return "request_payment"
     draft = deal.invoice is not None and deal.invoice.status is InvoiceStatus.DRAFT
     asks_crm = deal.unread or deal.stage is Stage.PENDING_APPROVAL or draft
-    return "read_crm" if deal.crm and asks_crm else None
+    if deal.crm and asks_crm:
+        return "read_crm"
+    on_its_way = any(refund.status is RefundStatus.SUBMITTED and refund.requested_by for refund in deal.refunds)
+    return "request_payment" if on_its_way else None
 
 
 REACTION_OF = {
     Effect.SEND_ENVELOPE: "request_signature",
     Effect.VOID_ENVELOPE: "request_signature",
     Effect.CREATE_PAYMENT: "request_payment",
+    Effect.CAPTURE_PAYMENT: "request_payment",
     Effect.CANCEL_PAYMENT: "request_payment",
+    Effect.REFUND_PAYMENT: "request_payment",
     Effect.POST_INVOICE: "post_invoice",
 }

@@ -24,14 +24,26 @@ class Outcome(StrEnum):
 _SEVERITY = {Outcome.AUTO_APPROVE: 0, Outcome.NEEDS_APPROVAL: 1, Outcome.BLOCKED: 2}
 
 
+class Disclosure(StrEnum):
+    """How much of a decision a rep may see: limits as they are, in bands, or none at all."""
+
+    EXACT = "exact"
+    BANDED = "banded"
+    OFF = "off"
+
+
+BAND = " to "
+
+
 @dataclass(frozen=True, slots=True)
 class FxRate:
-    """A dated rate: how many units of the policy's currency one unit of `currency` is worth."""
+    """A dated rate: how many units of the policy's currency, `into`, one unit of `currency` is worth."""
 
     currency: str
     rate: Decimal
     as_of: date
     source: str
+    into: str = "USD"
 
     def __post_init__(self) -> None:
         if not isinstance(self.rate, Decimal) or not self.rate.is_finite() or self.rate <= 0:
@@ -42,6 +54,7 @@ class FxRate:
 class Violation:
     """One reason: a rule, the line it concerns (None for the whole deal), and what would satisfy it.
 
+    `group` is what the lines of `lines` have in common where the rule judges them together, like "recurring".
     `step` names the approval that the rule asks for; `blocks` is true when no approval can help.
     `row` counts from zero; it is None for a rule without a table.
     """
@@ -58,6 +71,8 @@ class Violation:
     step: str | None
     blocks: bool
     message: str
+    group: str | None = None
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +89,10 @@ class Change:
 
     Levers: `max_line_discount_pct` (no line of `lines` is discounted more than this; None means all lines),
     `payment_days`, `term_months`, `billing`, and `total_contract_value` (more volume at the same prices).
-    `before` and `to` are texts in the lever's `unit`: "27.50" in %, "60" in days, "5000.00" in USD.
+    A cap counts a line as a whole, its free periods and its share of the quote's amount off included; the earliest
+    segments of a ramp give way first.
+    `before` and `to` are texts in the lever's `unit`: "27.50" in %, "60" in days, "5000.00" in USD. Where limits are
+    not disclosed exactly, `to` is the band that it lies in, like "20 to 25".
     """
 
     lever: str
@@ -82,6 +100,16 @@ class Change:
     to: str
     unit: str = ""
     lines: tuple[str, ...] | None = None
+
+    @property
+    def is_band(self) -> bool:
+        return BAND in self.to
+
+
+def between(band: str, unit: str) -> str:
+    """A band in words: "between 20 and 25%"; `unit` comes with its space, where it has one."""
+    low, _, high = band.partition(BAND)
+    return f"between {int(low):,} and {int(high):,}{unit}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +143,9 @@ class Decision:
     """The verdict of one policy version on one fingerprint of a quote.
 
     `route` and `required_steps` are empty when the quote is blocked: there is nobody to ask.
-    `facts` are the figures that people saw, as texts; `fx` is the rate that was used, if any.
+    `covered` are the steps that rules ask for and another required step answers: (step, covered by).
+    `facts` are the figures that people saw, as texts; `fx` is the rate that was used, if any. `disclosure` is the
+    level of the policy that decided, so that a later policy reveals nothing of it; for `valid_days` an approval holds.
     """
 
     policy_id: str
@@ -129,3 +159,6 @@ class Decision:
     fx: FxRate | None
     fingerprint: str
     counterfactual: Counterfactual
+    covered: tuple[tuple[str, str], ...] = ()
+    disclosure: Disclosure = Disclosure.EXACT
+    valid_days: int = 14

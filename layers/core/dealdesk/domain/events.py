@@ -26,11 +26,18 @@ class CrmRecord:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class StepAsked:
-    """One approval step of a round: whom it asks."""
+    """One approval step of a round: whom it asks, and whom next.
+
+    `needs` is how many people must say yes, None for all of the group; `seats` is what that came to when it was asked.
+    """
 
     id: str
     label: str
     group: str
+    needs: int | None = 1
+    seats: int = 1
+    backups: tuple[str, ...] = ()
+    sla_hours: int = 24
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -43,13 +50,17 @@ class StageAsked:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Limit:
-    """What an approver accepted of one rule; `op` is `max`, `min` or `same`, `value` as the decision shows it."""
+    """What an approver accepted of one rule; `op` is `max`, `min` or `same`, `value` as the decision shows it.
+
+    `group` is what the lines have in common which the rule judges together.
+    """
 
     rule: str
     line: str | None
     fact: str
     op: str
     value: str
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -73,7 +84,11 @@ class Condition:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Grant:
-    """One approver's yes: to which limits, within which scope, and on which conditions."""
+    """One approver's yes: to which limits, within which scope, and on which conditions.
+
+    `acting_for` are the people in whose place they decided, the one whose right it is last; `seats` is how many
+    people the step needed then.
+    """
 
     step: str
     by: str
@@ -82,6 +97,8 @@ class Grant:
     limits: tuple[Limit, ...]
     scope: Scope
     conditions: tuple[Condition, ...] = ()
+    acting_for: tuple[str, ...] = ()
+    seats: int = 1
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -111,7 +128,10 @@ class InvoiceLine:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class InvoiceDraft:
-    """What finance approves and the ledger gets; `digest` freezes the content."""
+    """What finance approves and the ledger gets; `digest` freezes the content.
+
+    `terms` says how `terms_days` count where it is not plain "net N", like "EOM+15" (`invoices.terms_of`).
+    """
 
     invoice_id: str
     number: str
@@ -123,6 +143,24 @@ class InvoiceDraft:
     total_minor: int
     terms_days: int
     digest: str
+    terms: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CreditMemo:
+    """What takes back lines of a posted invoice, in part or in full; amounts are positive, and before tax."""
+
+    memo_id: str
+    number: str
+    invoice_id: str
+    invoice_number: str
+    invoice_ledger_id: str
+    customer_id: str
+    customer_name: str
+    currency: str
+    lines: tuple[InvoiceLine, ...]
+    total_minor: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -212,11 +250,39 @@ class ApprovalGranted:
     limits: tuple[Limit, ...]
     scope: Scope
     conditions: tuple[Condition, ...] = ()
+    acting_for: tuple[str, ...] = ()
+    seats: int = 1
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ApprovalReminded:
+    """Half of the step's time has passed without an answer; `people` are those who can give it, where known."""
+
+    TYPE: ClassVar[str] = "approval.reminded"
+    round: int
+    step: str
+    people: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ApprovalEscalated:
+    """The step is open to more people: the next `rung` of its ladder, which is `group` or `people`.
+
+    Nobody is taken away, and silence approves nothing. With neither group nor people, an administrator has to act.
+    """
+
+    TYPE: ClassVar[str] = "approval.escalated"
+    round: int
+    step: str
+    rung: int
+    group: str | None
+    people: tuple[str, ...]
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ApprovalExpired:
-    """The approval ended before the contract went out; the quote can be submitted again."""
+    """The approval, or the wait for it, ended before the contract went out; the quote can be submitted again."""
 
     TYPE: ClassVar[str] = "approval.expired"
     expired_at: datetime
@@ -257,6 +323,16 @@ class EnvelopeSent:
     TYPE: ClassVar[str] = "document.sent"
     key: str
     envelope_id: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class EnvelopeReported:
+    """The vendor says, without proof, that something became of this envelope; it is asked before anything moves."""
+
+    TYPE: ClassVar[str] = "document.reported"
+    envelope_id: str
+    key: str
+    said: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -310,6 +386,35 @@ class PaymentLinkCreated:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class PaymentReported:
+    """The vendor says that something happened to a payment; it is asked before money moves. `said` is its word."""
+
+    TYPE: ClassVar[str] = "payment.reported"
+    payment_id: str
+    session_id: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PaymentApproved:
+    """The payer has agreed at the vendor; `key` is the intent to take the money, of which none has moved yet."""
+
+    TYPE: ClassVar[str] = "payment.approved"
+    key: str
+    payment_id: str
+    session_id: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PaymentProcessing:
+    """The money was taken and is on its way; it may still bounce."""
+
+    TYPE: ClassVar[str] = "payment.processing"
+    key: str
+    payment_id: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class PaymentSucceeded:
     TYPE: ClassVar[str] = "payment.succeeded"
     payment_id: str
@@ -332,7 +437,7 @@ class PaymentFailed:
 class PaymentUnmatched:
     """Money arrived that does not settle the deal: kept as unapplied credit, for a person to decide.
 
-    `duplicate` says that the payment had been settled before.
+    `duplicate` says that the payment had been settled before; by `vendor_reference` the same money is known again.
     """
 
     TYPE: ClassVar[str] = "payment.unmatched"
@@ -341,6 +446,7 @@ class PaymentUnmatched:
     amount: Money
     reason: str
     duplicate: bool
+    vendor_reference: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -356,6 +462,90 @@ class PaymentCancelRequested:
 class PaymentRolledBack:
     TYPE: ClassVar[str] = "payment.rolled_back"
     payment_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RefundRequested:
+    """Somebody wants to give back part or all of the money that the vendor knows by `reference`."""
+
+    TYPE: ClassVar[str] = "refund.requested"
+    refund_id: str
+    payment_id: str
+    reference: str
+    amount: Money
+    reason: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RefundApproved:
+    """Somebody else has agreed; `key` is the intent to give the money back."""
+
+    TYPE: ClassVar[str] = "refund.approved"
+    key: str
+    refund_id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RefundRejected:
+    TYPE: ClassVar[str] = "refund.rejected"
+    refund_id: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RefundSubmitted:
+    """The vendor has taken the refund, and the customer has not got it yet."""
+
+    TYPE: ClassVar[str] = "refund.submitted"
+    key: str
+    refund_id: str
+    payment_id: str
+    reference: str
+    amount: Money
+    vendor_id: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class RefundFailed:
+    """No money has gone back: the vendor refused, the refund bounced, or a dispute took the money first."""
+
+    TYPE: ClassVar[str] = "refund.failed"
+    key: str
+    refund_id: str
+    reason: str
+    vendor_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PaymentRefunded:
+    """Money has gone back: an entry beside the payment, which stays as it is.
+
+    One that was made at the vendor by hand has the vendor's id as its `refund_id`.
+    """
+
+    TYPE: ClassVar[str] = "payment.refunded"
+    key: str
+    refund_id: str
+    payment_id: str
+    reference: str
+    amount: Money
+    vendor_id: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PaymentDisputed:
+    """The payer's bank disputes the payment; `outcome` is `OPEN`, and then `WON` or `LOST`."""
+
+    TYPE: ClassVar[str] = "payment.disputed"
+    dispute_id: str
+    payment_id: str
+    reference: str
+    amount: Money
+    outcome: str
     reason: str
 
 
@@ -455,6 +645,16 @@ class VendorAsked:
     answer: str
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class InvoiceReported:
+    """The ledger says that somebody has touched our invoice, and what it reads now: a hint that moves nothing."""
+
+    TYPE: ClassVar[str] = "invoice.reported"
+    invoice_id: str
+    ledger_id: str
+    said: str
+
+
 Event = (
     QuoteReceived
     | QuoteEvaluated
@@ -466,22 +666,35 @@ Event = (
     | ApprovalAnswered
     | ApprovalGranted
     | ApprovalRejected
+    | ApprovalReminded
+    | ApprovalEscalated
     | ApprovalExpired
     | DealApproved
     | DealRecalled
     | EnvelopeRequested
     | EnvelopeSent
+    | EnvelopeReported
     | EnvelopeCompleted
     | EnvelopeDeclined
     | EnvelopeVoided
     | EnvelopeVoidRequested
     | PaymentRequested
     | PaymentLinkCreated
+    | PaymentReported
+    | PaymentApproved
+    | PaymentProcessing
     | PaymentSucceeded
     | PaymentFailed
     | PaymentUnmatched
     | PaymentCancelRequested
     | PaymentRolledBack
+    | RefundRequested
+    | RefundApproved
+    | RefundRejected
+    | RefundSubmitted
+    | RefundFailed
+    | PaymentRefunded
+    | PaymentDisputed
     | InvoiceStaged
     | InvoiceApproved
     | InvoiceRejected
@@ -493,6 +706,7 @@ Event = (
     | IntentAttempted
     | IntentInterrupted
     | VendorAsked
+    | InvoiceReported
 )
 
 EVENT_TYPES: dict[str, type[Event]] = {event.TYPE: event for event in Event.__args__}

@@ -39,7 +39,8 @@ class Fact(NamedTuple):
     """A fact by its name in policies.
 
     A percentage is kept rounded up in `slot` and rounded down in `slot + 1`, so that comparing whole basis
-    points decides as the exact fraction does: `>` and `<=` read the first, `<` and `>=` the second.
+    points decides as the exact fraction does: `>` and `<=` read the first, `<` and `>=` the second. The term does
+    the same: what must not be longer is the term that is contracted, what must be long enough is the committed one.
     """
 
     name: str
@@ -52,15 +53,20 @@ class Fact(NamedTuple):
     @property
     def slots(self) -> tuple[int, int]:
         """Where `>`, `<=` and ceilings read it, and where `<`, `>=` and floors do."""
-        return self.slot, self.slot + 1 if self.unit is Unit.PERCENT else self.slot
+        return self.slot, self.slot + 1 if self.unit is Unit.PERCENT or self.slot == TERM_MONTHS else self.slot
 
 
 DISCOUNT, RECURRING_DISCOUNT, ONE_TIME_DISCOUNT, USAGE_DISCOUNT, MARGIN = 0, 2, 4, 6, 8
-PAYMENT_DAYS, TERM_MONTHS, CONTRACT_VALUE, BILLING, RISK, SEGMENT, REGION = 10, 11, 12, 13, 14, 15, 16
-NEW_LOGO, CURRENCY, SKU, CHARGE = 17, 18, 19, 20
-SLOTS = 21
-LINE_SLOTS = frozenset({DISCOUNT, DISCOUNT + 1, MARGIN, MARGIN + 1, SKU, CHARGE})
-"""What a line has of its own, whatever the deal around it."""
+PAYMENT_DAYS, CONTRACT_VALUE, BILLING, RISK, SEGMENT, REGION = 10, 11, 12, 13, 14, 15
+NEW_LOGO, CURRENCY, SKU, CHARGE = 16, 17, 18, 19
+TERM_MONTHS, COMMITTED_MONTHS, ANNUAL_VALUE, ANNUAL_REVENUE = 20, 21, 22, 23
+DISCRETIONARY, EXIT_DISCOUNT, LATER_DISCOUNT, DELTA_DISCOUNT = 24, 26, 28, 30
+SLOTS = 32
+RUN_RATE = frozenset({ANNUAL_VALUE, ANNUAL_REVENUE, DISCRETIONARY, EXIT_DISCOUNT, LATER_DISCOUNT, DELTA_DISCOUNT})
+"""What `run_rate` adds: judged only for policies that ask for it, and always shown."""
+_OF_A_LINE = (DISCOUNT, MARGIN, DISCRETIONARY, EXIT_DISCOUNT, LATER_DISCOUNT, DELTA_DISCOUNT)
+LINE_SLOTS = frozenset({SKU, CHARGE, *_OF_A_LINE, *(at + 1 for at in _OF_A_LINE)})
+"""What a line has of its own, whatever the deal around it but its term."""
 
 FACTS: dict[str, Fact] = {
     fact.name: fact
@@ -79,6 +85,13 @@ FACTS: dict[str, Fact] = {
         Fact("region", "region", Unit.TEXT, REGION),
         Fact("new_logo", "new logo", Unit.FLAG, NEW_LOGO),
         Fact("currency", "currency", Unit.TEXT, CURRENCY, tuple(MINOR_UNITS)),
+        Fact("committed_months", "committed term", Unit.MONTHS, COMMITTED_MONTHS),
+        Fact("annual_contract_value", "annual contract value", Unit.MONEY, ANNUAL_VALUE),
+        Fact("annual_recurring_revenue", "annual recurring revenue", Unit.MONEY, ANNUAL_REVENUE),
+        Fact("discretionary_discount_pct", "discretionary discount", Unit.PERCENT, DISCRETIONARY),
+        Fact("exit_discount_pct", "exit discount", Unit.PERCENT, EXIT_DISCOUNT),
+        Fact("later_segment_discount_pct", "discount beyond the first year", Unit.PERCENT, LATER_DISCOUNT),
+        Fact("delta_discount_pct", "discount on what is added", Unit.PERCENT, DELTA_DISCOUNT),
         Fact("sku", "SKU", Unit.TEXT, SKU, line_only=True),
         Fact("charge_type", "charge type", Unit.TEXT, CHARGE, tuple(ChargeType), line_only=True),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -46,9 +47,31 @@ _KINDS = (
 )
 
 
+# What would be right, where the message itself does not end with it.
+_RIGHT = (
+    (re.compile(r"compared with (.+?)(?:, not |$)"), r"compare it with \1"),
+    (re.compile(r"expected (.+?)(?: instead of| before|, not )"), r"write \1 there"),
+    (re.compile(r"(must .+)"), r"it \1"),
+    (re.compile("is missing"), "add it"),
+    (re.compile("like ([0-9.]+)$"), r"write it like \1"),
+    (re.compile("is (a whole number of .+)"), r"write \1"),
+    (re.compile("has ([0-9]+ decimals), "), r"write at most \1"),
+    (re.compile("is (true or false)"), r"write \1"),
+    (re.compile("already|desk itself"), "use another, or remove one of the two"),
+    (re.compile("at most [0-9]+"), "split it into several rules"),
+    (re.compile("can't start a word"), "remove it, or write a text in quotes and a number in plain digits"),
+)
+
+
 def finding_of(refused: InvalidPolicy) -> Finding:
     """The error that a policy which cannot be read amounts to."""
     code = next((code for words, code in _KINDS if words in refused.message), "malformed")
-    told, _, right = refused.message.rpartition("; ")
-    suggestion = right if told else f"it {right}" if right.startswith("must ") else ""
-    return Finding(Severity.ERROR, code, refused.pointer, refused.message, suggestion, refused.span)
+    return Finding(Severity.ERROR, code, refused.pointer, refused.message, _right(refused.message), refused.span)
+
+
+def _right(message: str) -> str:
+    told, _, right = message.rpartition("; ")
+    if told:
+        return right
+    found = ((pattern.search(message), words) for pattern, words in _RIGHT)
+    return next((match.expand(words) for match, words in found if match), "see what else may stand there")

@@ -6,9 +6,11 @@ import hashlib
 import json
 from decimal import Decimal
 
+from dealdesk.domain.amendments import Amends
+from dealdesk.domain.pricing import Pricing
 from dealdesk.domain.quote import Line, Quote
 
-FIELD_MAP_VERSION = 1
+FIELD_MAP_VERSION = 2
 """Raise it whenever a field joins or leaves the map: grants given under another map then no longer match."""
 
 
@@ -29,7 +31,7 @@ def canonical_json(value: object) -> str:
 
 def _material(quote: Quote) -> dict[str, object]:
     customer = quote.customer
-    return {
+    found: dict[str, object] = {
         "field_map": FIELD_MAP_VERSION,
         "customer": {"id": customer.id, "name": customer.name, "country": customer.country},
         "currency": quote.currency,
@@ -43,11 +45,18 @@ def _material(quote: Quote) -> dict[str, object]:
         "term_months": quote.term_months,
         "valid_until": None if quote.valid_until is None else quote.valid_until.isoformat(),
         "lines": [_line(line, quote.currency) for line in sorted(quote.lines, key=lambda line: line.id)],
+        "payment_terms": quote.payment_terms,
+        "committed_months": quote.committed_months,
+        "starts_on": None if quote.starts_on is None else quote.starts_on.isoformat(),
+        "amount_off": None if quote.amount_off is None else _plain(quote.amount_off),
     }
+    if quote.amends is not None:
+        found["amends"] = _amends(quote.amends)
+    return found
 
 
 def _line(line: Line, currency: str) -> dict[str, object]:
-    return {
+    found: dict[str, object] = {
         "id": line.id,
         "sku": line.sku,
         "charge_type": line.charge_type.value,
@@ -59,6 +68,28 @@ def _line(line: Line, currency: str) -> dict[str, object]:
         "list_minor": line.list_minor(currency),
         "net_minor": line.net_minor(currency),
     }
+    if line.pricing is not None:
+        found["pricing"] = _pricing(line.pricing)
+    return found
+
+
+def _pricing(pricing: Pricing) -> dict[str, object]:
+    return {
+        "tiers": sorted([_plain(tier.from_quantity), _plain(tier.unit_price)] for tier in pricing.tiers),
+        "discounts": [[x.layer.value, _given(x.percent), _given(x.amount)] for x in pricing.discounts],
+        "segments": [[x.periods, _plain(x.quantity), _plain(x.net_unit_price)] for x in pricing.segments],
+        "free_periods": pricing.free_periods,
+        "off": _plain(pricing.off),
+    }
+
+
+def _amends(amends: Amends) -> dict[str, object]:
+    lines = [[x.id, x.sku, _plain(x.quantity), _plain(x.net_unit_price)] for x in amends.lines]
+    return {"reference": amends.reference, "lines": sorted(lines)}
+
+
+def _given(number: Decimal | None) -> str | None:
+    return None if number is None else _plain(number)
 
 
 def _plain(number: Decimal) -> str:

@@ -8,8 +8,27 @@ from datetime import datetime
 from typing import assert_never
 
 from dealdesk.domain import events as e
-from dealdesk.domain.deal import Deal, Envelope, Intent, Invoice, Payment, Round
-from dealdesk.domain.stages import Effect, EnvelopeStatus, InvoiceStatus, PaymentStatus, Stage
+from dealdesk.domain.deal import (
+    Deal,
+    Dispute,
+    Envelope,
+    Escalation,
+    Intent,
+    Invoice,
+    Payment,
+    Refund,
+    Round,
+    Unapplied,
+)
+from dealdesk.domain.stages import (
+    DisputeStatus,
+    Effect,
+    EnvelopeStatus,
+    InvoiceStatus,
+    PaymentStatus,
+    RefundStatus,
+    Stage,
+)
 
 CRM = "crm"
 
@@ -38,6 +57,8 @@ def apply(deal: Deal, event: e.Event, at: datetime) -> Deal:
             | e.ApprovalAnswered()
             | e.ApprovalGranted()
             | e.ApprovalRejected()
+            | e.ApprovalReminded()
+            | e.ApprovalEscalated()
             | e.ApprovalExpired()
             | e.DealApproved()
             | e.DealRecalled()
@@ -46,6 +67,7 @@ def apply(deal: Deal, event: e.Event, at: datetime) -> Deal:
         case (
             e.EnvelopeRequested()
             | e.EnvelopeSent()
+            | e.EnvelopeReported()
             | e.EnvelopeCompleted()
             | e.EnvelopeDeclined()
             | e.EnvelopeVoided()
@@ -55,6 +77,9 @@ def apply(deal: Deal, event: e.Event, at: datetime) -> Deal:
         case (
             e.PaymentRequested()
             | e.PaymentLinkCreated()
+            | e.PaymentReported()
+            | e.PaymentApproved()
+            | e.PaymentProcessing()
             | e.PaymentSucceeded()
             | e.PaymentFailed()
             | e.PaymentUnmatched()
@@ -62,6 +87,16 @@ def apply(deal: Deal, event: e.Event, at: datetime) -> Deal:
             | e.PaymentRolledBack()
         ):
             return _about_payment(deal, event, at)
+        case (
+            e.RefundRequested()
+            | e.RefundApproved()
+            | e.RefundRejected()
+            | e.RefundSubmitted()
+            | e.RefundFailed()
+            | e.PaymentRefunded()
+            | e.PaymentDisputed()
+        ):
+            return _about_money_back(deal, event, at)
         case (
             e.InvoiceStaged()
             | e.InvoiceApproved()
@@ -77,6 +112,8 @@ def apply(deal: Deal, event: e.Event, at: datetime) -> Deal:
             return _change_intent(deal, event.key, lease_until=None)
         case e.EffectFailed():
             return _change_intent(deal, event.key, failed=event.reason, lease_until=None)
+        case e.InvoiceReported():
+            return deal
         case e.VendorAsked():
             return replace(deal, unread=False) if event.vendor == CRM else deal
         case _:
@@ -132,6 +169,8 @@ def _about_approval(
     | e.ApprovalAnswered
     | e.ApprovalGranted
     | e.ApprovalRejected
+    | e.ApprovalReminded
+    | e.ApprovalEscalated
     | e.ApprovalExpired
     | e.DealApproved
     | e.DealRecalled,
@@ -142,12 +181,19 @@ def _about_approval(
             asked = Round(event.round, event.fingerprint, event.stages, asked_at=at, grants=event.carried)
             return replace(deal, stage=Stage.PENDING_APPROVAL, round=asked)
         case e.ApprovalGranted() if deal.round:
-            grant = e.Grant(event.step, event.by, at, event.comment, event.limits, event.scope, event.conditions)
-            return replace(deal, round=replace(deal.round, grants=(*deal.round.grants, grant)))
+            return replace(deal, round=replace(deal.round, grants=(*deal.round.grants, _grant(event, at))))
         case e.ApprovalRejected() if deal.round:
-            return replace(deal, stage=Stage.REJECTED, round=replace(deal.round, closed=True))
+            ended = replace(deal.round, closed=True, rejected=event.step)
+            return replace(deal, stage=Stage.REJECTED, round=ended)
+        case e.ApprovalReminded() if deal.round:
+            return replace(deal, round=replace(deal.round, reminded=(*deal.round.reminded, event.step)))
+        case e.ApprovalEscalated() if deal.round:
+            named = () if event.group else event.people  # of a group, the directory says who is in it
+            escalations = (*deal.round.escalations, Escalation(event.step, event.rung, named))
+            return replace(deal, round=replace(deal.round, escalations=escalations))
         case e.ApprovalExpired():
-            return replace(deal, stage=Stage.EXPIRED, certificate=None, intents=_unsent(deal))
+            closed = replace(deal.round, closed=True) if deal.round else None
+            return replace(deal, stage=Stage.EXPIRED, round=closed, certificate=None, intents=_unsent(deal))
         case e.DealApproved():
             closed = replace(deal.round, closed=True) if deal.round else None
             return replace(deal, stage=Stage.APPROVED, round=closed, certificate=event.certificate)
@@ -158,10 +204,25 @@ def _about_approval(
             return deal
 
 
+def _grant(event: e.ApprovalGranted, at: datetime) -> e.Grant:
+    return e.Grant(
+        step=event.step,
+        by=event.by,
+        at=at,
+        comment=event.comment,
+        limits=event.limits,
+        scope=event.scope,
+        conditions=event.conditions,
+        acting_for=event.acting_for,
+        seats=event.seats,
+    )
+
+
 def _about_signature(
     deal: Deal,
     event: e.EnvelopeRequested
     | e.EnvelopeSent
+    | e.EnvelopeReported
     | e.EnvelopeCompleted
     | e.EnvelopeDeclined
     | e.EnvelopeVoided
@@ -176,6 +237,8 @@ def _about_signature(
             fingerprint = intent.subject if intent else ""
             sent = Envelope(event.envelope_id, event.key, EnvelopeStatus.SENT, fingerprint)
             return _close_intent(replace(deal, stage=Stage.OUT_FOR_SIGNATURE, envelope=sent), event.key)
+        case e.EnvelopeReported():
+            return deal
         case e.EnvelopeVoidRequested():
             return _open_intent(deal, Intent(event.key, Effect.VOID_ENVELOPE, event.envelope_id, at))
         case e.EnvelopeCompleted():
@@ -198,6 +261,9 @@ def _about_payment(
     deal: Deal,
     event: e.PaymentRequested
     | e.PaymentLinkCreated
+    | e.PaymentReported
+    | e.PaymentApproved
+    | e.PaymentProcessing
     | e.PaymentSucceeded
     | e.PaymentFailed
     | e.PaymentUnmatched
@@ -232,13 +298,74 @@ def _about_payment(
         case e.PaymentFailed():
             deal = replace(deal, intents=_without(deal, event.payment_id))
             return _change_payment(deal, event.payment_id, status=PaymentStatus.FAILED, reason=event.reason)
+        case e.PaymentApproved():
+            return _open_intent(deal, Intent(event.key, Effect.CAPTURE_PAYMENT, event.payment_id, at))
+        case e.PaymentProcessing():
+            return _close_intent(deal, event.key)
         case e.PaymentCancelRequested():
+            deal = _close_intent(deal, f"capture:{event.key.removeprefix('cancel:')}")
             return _open_intent(deal, Intent(event.key, Effect.CANCEL_PAYMENT, event.payment_id, at))
         case e.PaymentRolledBack():
             deal = replace(deal, intents=_without(deal, event.payment_id))
             return _change_payment(deal, event.payment_id, status=PaymentStatus.ROLLED_BACK, reason=event.reason)
         case e.PaymentUnmatched():
+            arrived = Unapplied(event.payment_id, event.amount, event.vendor_reference)
+            return replace(deal, unapplied=(*deal.unapplied, arrived))
+        case e.PaymentReported():
             return deal
+
+
+def _about_money_back(
+    deal: Deal,
+    event: e.RefundRequested
+    | e.RefundApproved
+    | e.RefundRejected
+    | e.RefundSubmitted
+    | e.RefundFailed
+    | e.PaymentRefunded
+    | e.PaymentDisputed,
+    at: datetime,
+) -> Deal:
+    """Refunds and disputes are entries of their own: none of them touches a payment."""
+    match event:
+        case e.RefundRequested():
+            asked = Refund(
+                event.refund_id,
+                event.payment_id,
+                event.reference,
+                event.amount,
+                RefundStatus.REQUESTED,
+                requested_by=event.by,
+                reason=event.reason,
+            )
+            return replace(deal, refunds=(*deal.refunds, asked))
+        case e.RefundApproved():
+            deal = _change_refund(deal, event.refund_id, status=RefundStatus.APPROVED, approved_by=event.by)
+            return _open_intent(deal, Intent(event.key, Effect.REFUND_PAYMENT, event.refund_id, at))
+        case e.RefundRejected():
+            return _change_refund(deal, event.refund_id, status=RefundStatus.REJECTED, reason=event.reason)
+        case e.RefundFailed():
+            deal = _close_intent(deal, event.key)
+            known = {"vendor_id": event.vendor_id} if event.vendor_id else {}
+            return _change_refund(deal, event.refund_id, status=RefundStatus.FAILED, reason=event.reason, **known)
+        case e.RefundSubmitted():
+            return _refund_is(deal, event, RefundStatus.SUBMITTED)
+        case e.PaymentRefunded():
+            return _refund_is(deal, event, RefundStatus.SUCCEEDED)
+        case e.PaymentDisputed():
+            others = tuple(dispute for dispute in deal.disputes if dispute.id != event.dispute_id)
+            status = DisputeStatus(event.outcome)
+            told = Dispute(event.dispute_id, event.payment_id, event.reference, event.amount, status, event.reason)
+            return replace(deal, disputes=(*others, told))
+
+
+def _refund_is(deal: Deal, event: e.RefundSubmitted | e.PaymentRefunded, status: RefundStatus) -> Deal:
+    """What the vendor says of a refund counts, also of one that the desk did not ask for."""
+    deal = _close_intent(deal, event.key)
+    if all(refund.id != event.refund_id for refund in deal.refunds):
+        made = Refund(event.refund_id, event.payment_id, event.reference, event.amount, status)
+        deal = replace(deal, refunds=(*deal.refunds, made))
+    return _change_refund(deal, event.refund_id, status=status, amount=event.amount, vendor_id=event.vendor_id)
 
 
 def _about_invoice(
@@ -299,6 +426,11 @@ def _change_intent(deal: Deal, key: str, **changes: object) -> Deal:
 def _change_payment(deal: Deal, payment_id: str, **changes: object) -> Deal:
     changed = (replace(p, **changes) if p.id == payment_id else p for p in deal.payments)  # type: ignore[arg-type]
     return replace(deal, payments=tuple(changed))
+
+
+def _change_refund(deal: Deal, refund_id: str, **changes: object) -> Deal:
+    changed = (replace(r, **changes) if r.id == refund_id else r for r in deal.refunds)  # type: ignore[arg-type]
+    return replace(deal, refunds=tuple(changed))
 
 
 def _change_invoice(deal: Deal, invoice_id: str, **changes: object) -> Deal:

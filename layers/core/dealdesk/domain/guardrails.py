@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from dealdesk.domain.counterfactual import find_counterfactual
 from dealdesk.domain.decision import (
+    BAND,
     Change,
     Counterfactual,
     Decision,
@@ -22,6 +23,7 @@ from dealdesk.domain.judging import judged, rate_for
 from dealdesk.domain.measures import terms_of
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.quote import Quote
+from dealdesk.domain.run_rate import add_run_rate
 from dealdesk.domain.wording import explain, fact_texts
 
 __all__ = [
@@ -48,6 +50,8 @@ def evaluate(quote: Quote, policy: Policy, fx: Mapping[str, FxRate]) -> Decision
     rate = rate_for(terms, policy, fx)
     standing = judged(terms, policy, rate)
     verdict = standing.verdict
+    if not policy.reads_run_rate:
+        add_run_rate(verdict.deal, terms, policy.currency, rate)
     route = policy.route_for(verdict.steps)
     return Decision(
         policy_id=policy.policy_id,
@@ -61,6 +65,9 @@ def evaluate(quote: Quote, policy: Policy, fx: Mapping[str, FxRate]) -> Decision
         fx=rate,
         fingerprint=fingerprint(quote),
         counterfactual=find_counterfactual(standing, policy, rate),
+        covered=policy.covered(verdict.steps),
+        disclosure=policy.disclosure,
+        valid_days=policy.valid_days,
     )
 
 
@@ -74,8 +81,10 @@ def to_json(decision: Decision) -> dict[str, object]:
             "hash": decision.policy_hash,
         },
         "outcome": decision.outcome.value,
+        "disclosure": decision.disclosure.value,
         "route": [{"mode": stage.mode, "steps": list(stage.steps)} for stage in decision.route],
         "required_steps": list(decision.required_steps),
+        "covered": [{"step": step, "covered_by": by} for step, by in decision.covered],
         "violations": [_violation(violation) for violation in decision.violations],
         "counterfactual": _counterfactual(decision.counterfactual),
         "facts": dict(decision.facts),
@@ -94,6 +103,7 @@ def to_json(decision: Decision) -> dict[str, object]:
 
 
 def _violation(violation: Violation) -> dict[str, object]:
+    of_group = {"group": violation.group, "lines": list(violation.lines)} if violation.lines else {}
     return {
         "rule": violation.rule,
         "line": violation.line,
@@ -106,6 +116,7 @@ def _violation(violation: Violation) -> dict[str, object]:
         "passes_at": violation.passes_at,
         "action": {"block": True} if violation.blocks else {"approve": violation.step},
         "message": violation.message,
+        **of_group,
     }
 
 
@@ -139,11 +150,15 @@ def _joint(joint: Joint) -> dict[str, object]:
             change[part.lever] = _counted(part, part.to)
             continue
         for line in part.lines:
-            by_line[line] = min(by_line.get(line, part.to), part.to, key=Decimal)
+            by_line[line] = min(by_line.get(line, part.to), part.to, key=_least)
     if by_line:
         change["line_discount_pct"] = by_line
     return {"change": change, "outcome": joint.outcome.value}
 
 
+def _least(text: str) -> Decimal:
+    return Decimal(text.partition(BAND)[0])
+
+
 def _counted(change: Change, text: str) -> int | str:
-    return int(text) if change.unit in ("days", "months") else text
+    return int(text) if change.unit in ("days", "months") and BAND not in text else text

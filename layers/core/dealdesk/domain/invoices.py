@@ -6,16 +6,21 @@ import hashlib
 import json
 from dataclasses import asdict, replace
 from datetime import date, datetime
+from decimal import Decimal
 
 from dealdesk.domain import events as e
 from dealdesk.domain.certificate import gate
 from dealdesk.domain.deal import Deal, Invoice
+from dealdesk.domain.directory import Directory
+from dealdesk.domain.entitlement import authority_of
 from dealdesk.domain.fold import fold
+from dealdesk.domain.money import EXACT, to_major
 from dealdesk.domain.quote import Line
 from dealdesk.domain.stages import InvoiceStatus, PaymentStatus, Stage
-from dealdesk.errors import ApproverConflicted, ApproverNotEntitled, CertificateInvalid, NotFound, WrongStage
+from dealdesk.domain.terms import Due, PaymentTerms, parse_terms
+from dealdesk.errors import ApproverConflicted, CertificateInvalid, NotFound, WrongStage
 
-FINANCE = "grp-finance"
+INVOICE = e.StepAsked("invoice", "Invoice approval", "grp-finance")
 DESK = "system:desk"
 
 
@@ -41,27 +46,31 @@ def draft(deal: Deal, now: datetime, ledger: str | None = None, by: str = DESK) 
     return [e.InvoiceStaged(_draft(deal, ledger), by)]
 
 
-def approve(deal: Deal, invoice_id: str, by: str, groups: frozenset[str], now: datetime) -> list[e.Event]:
+def approve(
+    deal: Deal, invoice_id: str, by: str, groups: frozenset[str], directory: Directory, now: datetime
+) -> list[e.Event]:
     """Finance says yes to the draft; the intent to post follows at once.
 
     Raises `ApproverNotEntitled`, `ApproverConflicted`, `WrongStage`, `CertificateInvalid`.
     """
     invoice = find(deal, invoice_id)
-    _may_decide(deal, by, groups)
+    _may_decide(deal, by, groups, directory, now)
     if invoice.status in (InvoiceStatus.APPROVED, InvoiceStatus.POSTED):
         return []
     if invoice.status is not InvoiceStatus.DRAFT:
         raise WrongStage(f"invoice {invoice_id} is {invoice.status}; only a draft can be approved")
-    if by == invoice.staged_by:
+    if directory.identity(by) == directory.identity(invoice.staged_by):
         raise ApproverConflicted(f"{by} staged invoice {invoice_id}; somebody else must approve it")
     gate(deal, "posting", now, signed=True)
     approved: list[e.Event] = [e.InvoiceApproved(invoice_id, invoice.draft.digest, by)]
     return approved + post(fold(deal, approved, now), invoice_id)
 
 
-def reject(deal: Deal, invoice_id: str, by: str, groups: frozenset[str], reason: str) -> list[e.Event]:
+def reject(
+    deal: Deal, invoice_id: str, by: str, groups: frozenset[str], reason: str, directory: Directory, now: datetime
+) -> list[e.Event]:
     invoice = find(deal, invoice_id)
-    _may_decide(deal, by, groups)
+    _may_decide(deal, by, groups, directory, now)
     if invoice.status is InvoiceStatus.REJECTED:
         return []
     if invoice.status is not InvoiceStatus.DRAFT:
@@ -104,28 +113,15 @@ def find(deal: Deal, invoice_id: str) -> Invoice:
     raise NotFound(f"deal {deal.id} has no invoice {invoice_id}")
 
 
-def _may_decide(deal: Deal, by: str, groups: frozenset[str]) -> None:
-    if FINANCE not in groups:
-        raise ApproverNotEntitled(f"{by} is not in {FINANCE}, which decides on invoices")
-    if by in deal.editors:
-        raise ApproverConflicted(f"{by} owns or edited deal {deal.id} and cannot decide on its invoice")
+def _may_decide(deal: Deal, by: str, groups: frozenset[str], directory: Directory, now: datetime) -> None:
+    authority_of(deal, INVOICE, by, groups, directory, now)
 
 
 def _draft(deal: Deal, ledger: str | None) -> e.InvoiceDraft:
     assert deal.quote is not None
     quote = deal.quote
     number = len(deal.invoices) + 1
-    lines = tuple(
-        e.InvoiceLine(
-            line_id=line.id,
-            sku=line.sku,
-            description=_description(line),
-            quantity=f"{line.quantity * line.periods:f}",
-            unit_price=f"{line.net_unit_price:f}",
-            amount_minor=line.net_minor(quote.currency),
-        )
-        for line in quote.lines
-    )
+    lines = tuple(_billed(line, quote.currency) for line in quote.lines)
     unsealed = e.InvoiceDraft(
         invoice_id=f"inv_{deal.id}_{number}",
         number=document_number(deal.id, number),
@@ -137,13 +133,46 @@ def _draft(deal: Deal, ledger: str | None) -> e.InvoiceDraft:
         total_minor=sum(line.amount_minor for line in lines),
         terms_days=quote.payment_terms_days,
         digest="",
+        terms=quote.payment_terms or "",
     )
     canonical = json.dumps(asdict(unsealed), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return replace(unsealed, digest=hashlib.sha256(canonical.encode()).hexdigest())
 
 
-def _description(line: Line) -> str:
-    return line.sku if line.periods == 1 else f"{line.sku}, {line.quantity:f} for {line.periods} periods"
+def _billed(line: Line, currency: str) -> e.InvoiceLine:
+    """Ledgers refuse a line whose amount is not quantity x unit price to the minor unit.
+
+    Where rounding, a ramp or an amount off stands between the two, the line goes out once, at its amount.
+    """
+    amount = line.net_minor(currency)
+    quantity, price = line.volume, line.net_unit_price
+    ramped = line.pricing is not None and line.pricing.segments
+    if ramped or EXACT.multiply(quantity, price) != to_major(amount, currency):
+        quantity, price = Decimal(1), to_major(amount, currency)
+    return e.InvoiceLine(
+        line_id=line.id,
+        sku=line.sku,
+        description=_description(line, billed_once=quantity != line.volume),
+        quantity=f"{quantity:f}",
+        unit_price=f"{price:f}",
+        amount_minor=amount,
+    )
+
+
+def _description(line: Line, *, billed_once: bool) -> str:
+    segments = line.pricing.segments if line.pricing else ()
+    if segments:
+        steps = "; ".join(f"{x.quantity:f} for {x.periods} periods at {x.net_unit_price:f}" for x in segments)
+        return f"{line.sku}, {steps}"
+    if line.periods == 1:
+        return f"{line.sku}, {line.quantity:f}" if billed_once else line.sku
+    free = f", {line.pricing.free_periods} of them free" if line.pricing and line.pricing.free_periods else ""
+    return f"{line.sku}, {line.quantity:f} for {line.periods} periods{free}"
+
+
+def terms_of(draft: e.InvoiceDraft) -> PaymentTerms:
+    """How the due date of a draft is counted from the day of its posting."""
+    return parse_terms(draft.terms) if draft.terms else PaymentTerms(Due.NET, draft.terms_days)
 
 
 def document_number(deal_id: str, number: int) -> str:

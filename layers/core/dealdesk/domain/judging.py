@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
 from dealdesk.domain.compiled import Breach, Hit
 from dealdesk.domain.decision import FxRate, Outcome
-from dealdesk.domain.facts import Facts
-from dealdesk.domain.measures import Terms, deal_facts, line_facts
+from dealdesk.domain.facts import Fact, Facts
+from dealdesk.domain.line_groups import group_facts, groups_of
+from dealdesk.domain.measures import Priced, Terms, deal_facts, line_facts
 from dealdesk.domain.policy import Policy
+from dealdesk.domain.programme import PASSES
 from dealdesk.domain.rules import LIST_PRICE_MISSING, RATE_MISSING
+from dealdesk.domain.run_rate import add_line_run_rate, add_run_rate
 
 
 class Verdict(NamedTuple):
@@ -37,7 +40,8 @@ def rate_for(terms: Terms, policy: Policy, fx: Mapping[str, FxRate]) -> FxRate |
     if terms.currency == policy.currency:
         return None
     rate = fx.get(terms.currency)
-    return rate if rate is not None and rate.currency == terms.currency else None
+    pair = (terms.currency, policy.currency)
+    return rate if rate is not None and (rate.currency, rate.into) == pair else None
 
 
 def judge(terms: Terms, policy: Policy, rate: FxRate | None) -> Verdict:
@@ -48,16 +52,20 @@ def judge(terms: Terms, policy: Policy, rate: FxRate | None) -> Verdict:
 def judged(terms: Terms, policy: Policy, rate: FxRate | None, like: Judged | None = None) -> Judged:
     """The terms with their verdict; lines that are as they were in `like` are not asked again."""
     deal = deal_facts(terms, policy.currency, rate)
+    if policy.reads_run_rate:
+        add_run_rate(deal, terms, policy.currency, rate)
     lines: tuple[Facts, ...] = ()
     hits: tuple[list[Hit], ...] = ()
     if policy.line_checks:
         written = policy.programme.written
         if like is None or written.around_lines(deal) != written.around_lines(like.verdict.deal):
-            lines = tuple([line_facts(deal, line) for line in terms.lines])
+            lines = tuple([_facts_of(line, deal, terms, policy) for line in terms.lines])
             hits = tuple(map(written.line, lines))
         else:
             lines, hits = _only_changed(terms, deal, policy, like)
     breaches = _missing(terms, policy, rate) + violated(deal, hits, policy)
+    if policy.group_checks:
+        breaches += _of_groups(deal, terms, policy)
     return Judged(terms, _verdict(deal, lines, breaches), hits)
 
 
@@ -73,6 +81,13 @@ def violated(deal: Facts, hits: Sequence[list[Hit]], policy: Policy) -> list[Bre
 _by_place = itemgetter(0, 1)
 
 
+def _facts_of(line: Priced, deal: Facts, terms: Terms, policy: Policy) -> Facts:
+    found = line_facts(deal, line)
+    if policy.reads_run_rate:
+        add_line_run_rate(found, line, terms)
+    return found
+
+
 def _only_changed(
     terms: Terms, deal: Facts, policy: Policy, like: Judged
 ) -> tuple[tuple[Facts, ...], tuple[list[Hit], ...]]:
@@ -80,9 +95,23 @@ def _only_changed(
     ask, lines, hits = policy.programme.written.line, list(like.verdict.lines), list(like.hits)
     for index, (line, before) in enumerate(zip(terms.lines, like.terms.lines, strict=True)):
         if line is not before:
-            lines[index] = line_facts(deal, line)
+            lines[index] = _facts_of(line, deal, terms, policy)
             hits[index] = ask(lines[index])
     return tuple(lines), tuple(hits)
+
+
+def _of_groups(deal: Facts, terms: Terms, policy: Policy) -> Iterator[Breach]:
+    """The rules on lines that share an attribute; the groups by one attribute are measured once."""
+    measured: dict[Fact, list[tuple[tuple[int, ...], Facts]]] = {}
+    for rule, check in policy.group_checks:
+        by = rule.group_by
+        assert by is not None, "these are the rules that look at groups"
+        if by not in measured:
+            groups = groups_of(terms.lines, by)
+            measured[by] = [(group, group_facts(deal, [terms.lines[at] for at in group], by)) for group in groups]
+        for group, facts in measured[by]:
+            if (row := check(facts)) != PASSES:
+                yield Breach(rule, row, None, group)
 
 
 def _missing(terms: Terms, policy: Policy, rate: FxRate | None) -> list[Breach]:

@@ -9,13 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from dealdesk.domain import facts as slot
+from dealdesk.domain.amendments import Amends
 from dealdesk.domain.decision import FxRate
 from dealdesk.domain.facts import SLOTS, Facts
 from dealdesk.domain.money import EXACT, minor_units, to_major, to_minor
 from dealdesk.domain.quote import ChargeType, Line, Quote
+
+if TYPE_CHECKING:
+    from dealdesk.domain.shapes import Shape
 
 WHOLE = 10_000  # basis points in 100%
 
@@ -38,6 +43,7 @@ class Priced(NamedTuple):
     net_minor: int
     cost_minor: int | None
     list_ratio: tuple[int, int] | None
+    shape: Shape | None = None
 
 
 class Terms(NamedTuple):
@@ -52,10 +58,12 @@ class Terms(NamedTuple):
     region: str | None
     new_logo: bool | None
     lines: tuple[Priced, ...]
+    opt_out_after_months: int | None = None
 
 
 def terms_of(quote: Quote) -> Terms:
     """Reads the raw inputs once."""
+    read = _read if quote.amends is None else partial(_read, amends=quote.amends)
     return Terms(
         currency=quote.currency,
         risk=quote.risk.value,
@@ -65,22 +73,21 @@ def terms_of(quote: Quote) -> Terms:
         segment=quote.segment,
         region=quote.region,
         new_logo=quote.new_logo,
-        lines=tuple(_read(line, quote.currency) for line in sorted(quote.lines, key=lambda line: line.id)),
+        lines=tuple(read(line, quote.currency) for line in sorted(quote.lines, key=lambda line: line.id)),
+        opt_out_after_months=quote.opt_out_after_months,
     )
 
 
-def _read(line: Line, currency: str) -> Priced:
+def _read(line: Line, currency: str, amends: Amends | None = None) -> Priced:
     volume = line.volume
     cost = None if line.unit_cost is None else EXACT.multiply(line.unit_cost, volume)
-    return priced(
-        line.id,
-        line.sku,
-        line.charge_type,
-        currency,
-        EXACT.multiply(line.list_unit_price, volume),
-        EXACT.multiply(line.net_unit_price, volume),
-        cost,
-    )
+    if line.pricing is None and amends is None:
+        listed, net = EXACT.multiply(line.list_unit_price, volume), EXACT.multiply(line.net_unit_price, volume)
+        return priced(line.id, line.sku, line.charge_type, currency, listed, net, cost)
+    from dealdesk.domain.shapes import shape_of  # it builds on this module
+
+    whole = priced(line.id, line.sku, line.charge_type, currency, line.list_exact, line.net_exact, cost)
+    return whole._replace(shape=shape_of(line, whole, currency, amends))
 
 
 def priced(
@@ -195,6 +202,8 @@ def deal_facts(terms: Terms, currency: str, rate: FxRate | None) -> Facts:
     _put(found, slot.MARGIN, _margin(lines, net))
     found[slot.PAYMENT_DAYS] = terms.payment_days
     found[slot.TERM_MONTHS] = terms.term_months
+    months, opt_out = terms.term_months, terms.opt_out_after_months
+    found[slot.COMMITTED_MONTHS] = months if opt_out is None else min(months, opt_out)
     found[slot.CONTRACT_VALUE] = _converted(net, terms, currency, rate)
     found[slot.BILLING] = terms.billing
     found[slot.RISK] = terms.risk

@@ -10,7 +10,7 @@ from dealdesk.domain.certificate import gate
 from dealdesk.domain.deal import Deal, Payment
 from dealdesk.domain.fold import fold
 from dealdesk.domain.money import Money, format_money
-from dealdesk.domain.stages import PaymentStatus, Stage
+from dealdesk.domain.stages import Effect, PaymentStatus, Stage
 from dealdesk.errors import CertificateInvalid, Conflict, DealUnknown, NotFound, WrongStage
 
 PAYABLE = frozenset({Stage.SIGNED, Stage.AWAITING_PAYMENT})
@@ -51,6 +51,25 @@ def link_created(deal: Deal, key: str, session_id: str, url: str, expires_at: da
     return [e.PaymentLinkCreated(key, payment.id, session_id, url, expires_at)]
 
 
+def approved(deal: Deal, payment_id: str, session_id: str) -> list[e.Event]:
+    """The intent to take what the payer has approved: once, from the session that the desk itself made for it.
+
+    None for a payment that was given up or is being withdrawn; what its payer approved then lapses by itself.
+    """
+    payment = find(deal, payment_id)
+    key = f"capture:{payment.key}"
+    wanted = payment.status is PaymentStatus.PENDING and payment.session_id == session_id
+    if not wanted or deal.intent(key) or _is_withdrawn(deal, payment_id):
+        return []
+    return [e.PaymentApproved(key, payment_id, session_id)]
+
+
+def processing(deal: Deal, key: str) -> list[e.Event]:
+    """The money behind the intent `key` has been taken and has not arrived: nothing is left to be done for it."""
+    intent = deal.intent(key)
+    return [e.PaymentProcessing(key, intent.subject)] if intent else []
+
+
 def succeeded(
     deal: Deal, payment_id: str, session_id: str, paid: Money, reference: str, now: datetime
 ) -> list[e.Event]:
@@ -60,12 +79,13 @@ def succeeded(
     is kept as unapplied and never flips what is there.
     """
     payment = find(deal, payment_id)
-    if payment.status is PaymentStatus.SUCCEEDED and payment.reference == reference:
+    settled_by_it = payment.status is PaymentStatus.SUCCEEDED and payment.reference == reference
+    if settled_by_it or any(money.reference == reference for money in deal.unapplied):
         return []
     problem = _mismatch(deal, payment, paid)
     if problem:
         settled_before = payment.status is PaymentStatus.SUCCEEDED
-        return [e.PaymentUnmatched(payment_id, session_id, paid, problem, duplicate=settled_before)]
+        return [e.PaymentUnmatched(payment_id, session_id, paid, problem, settled_before, reference)]
     settled: list[e.Event] = [e.PaymentSucceeded(payment_id, session_id, paid, reference)]
     return settled + invoices.stage(fold(deal, settled, now), now)
 
@@ -74,7 +94,7 @@ def failed(deal: Deal, payment_id: str, code: str, reason: str) -> list[e.Event]
     payment = find(deal, payment_id)
     if payment.status is not PaymentStatus.PENDING:
         return []
-    if any(i.subject == payment_id and i.key.startswith("cancel:") for i in deal.intents):
+    if _is_withdrawn(deal, payment_id):
         return [e.PaymentRolledBack(payment_id, "the payment link was withdrawn")]
     return [e.PaymentFailed(payment_id, code, reason)]
 
@@ -99,6 +119,10 @@ def find(deal: Deal, payment_id: str) -> Payment:
     if payment_id.startswith(f"pay_{deal.id}_"):
         raise DealUnknown(f"deal {deal.id} has not recorded payment {payment_id} yet")
     raise NotFound(f"deal {deal.id} has no payment {payment_id}")
+
+
+def _is_withdrawn(deal: Deal, payment_id: str) -> bool:
+    return any(i.subject == payment_id and i.effect is Effect.CANCEL_PAYMENT for i in deal.intents)
 
 
 def _by_key(deal: Deal, key: str) -> Payment | None:

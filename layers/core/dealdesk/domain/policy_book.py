@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from dealdesk.domain.policy_checks import Groups, check_document, errors_of
+from dealdesk.domain.directory import NOBODY, Directory
+from dealdesk.domain.policy_checks import check_document, errors_of
 from dealdesk.domain.policy_json import InvalidPolicy, Node
-from dealdesk.domain.policy_version import PolicyStatus, PolicyVersion, stamped
+from dealdesk.domain.policy_version import InFlight, PolicyStatus, PolicyVersion, Treatment, stamped
 from dealdesk.errors import Conflict, Malformed, PolicyHasErrors, PolicyUnknown, PublisherIsAuthor, VersionMoved
 
 Document = Mapping[str, Any]
+GRANDFATHERED_DAYS = 5  # business days, Monday to Friday
 
 
 def draft(
@@ -38,10 +40,7 @@ def draft(
         raise Malformed(wrong.message, pointer=wrong.pointer) from None
     _require_order(effective_from, effective_to)
     number = versions[-1].number + 1 if versions else 1
-    try:
-        text, digest = stamped(dict(document), policy_id, number)
-    except ValueError:
-        raise Malformed("must be plain JSON, without numbers beyond all bounds", pointer="/document") from None
+    text, digest = _stamped(document, policy_id, number)
     return PolicyVersion(
         policy_id=policy_id,
         number=number,
@@ -57,6 +56,12 @@ def draft(
         effective_from=effective_from,
         effective_to=effective_to,
     )
+
+
+def tried(document: Document, policy_id: str, number: int) -> tuple[dict[str, Any], str]:
+    """The document as it would be written under this number, and its hash. Raises `Malformed`."""
+    _, digest = _stamped(document, policy_id, number)
+    return {**document, "policy_id": policy_id, "version": number}, digest
 
 
 def edit(
@@ -97,12 +102,14 @@ def publish(
     comment: str = "",
     effective_from: datetime | None = None,
     effective_to: datetime | None = None,
-    groups: Groups | None = None,
+    in_flight: InFlight | None = None,
+    directory: Directory = NOBODY,
 ) -> PolicyVersion:
     """The newest version, published: under its own number, by somebody who did not write on it.
 
-    It decides from `now` or later; nothing is decided after the fact. Raises `VersionMoved` when the newest is
-    not the one that was `seen`, `Conflict` when there is no draft, `PublisherIsAuthor`, and `PolicyHasErrors`.
+    It decides from `now` or later; nothing is decided after the fact. Deals in flight keep their version for five
+    business days from then unless `in_flight` says otherwise. Raises `VersionMoved` when the newest is not the one
+    that was `seen`, `Conflict` when there is no draft, `PublisherIsAuthor`, `Malformed` and `PolicyHasErrors`.
     """
     newest = _newest(versions, seen)
     if newest.status is not PolicyStatus.DRAFT:
@@ -113,7 +120,7 @@ def publish(
         effective_from=effective_from or newest.effective_from,
         effective_to=effective_to or newest.effective_to,
     )
-    return _published(asked, by, now, groups)
+    return _published(asked, by, now, in_flight, directory)
 
 
 def rollback(
@@ -123,7 +130,8 @@ def rollback(
     by: str,
     now: datetime,
     comment: str = "",
-    groups: Groups | None = None,
+    in_flight: InFlight | None = None,
+    directory: Directory = NOBODY,
 ) -> PolicyVersion:
     """The content of the published version `to` as a new version that decides from now on.
 
@@ -137,7 +145,7 @@ def rollback(
     again = draft(
         versions, old.policy_id, old.content, author=old.author, now=now, comment=said, template_id=old.template_id
     )
-    return _published(replace(again, authors=old.authors, parent_version=to), by, now, groups)
+    return _published(replace(again, authors=old.authors, parent_version=to), by, now, in_flight, directory)
 
 
 def find(versions: Sequence[PolicyVersion], number: int) -> PolicyVersion:
@@ -149,6 +157,13 @@ def find(versions: Sequence[PolicyVersion], number: int) -> PolicyVersion:
     raise PolicyUnknown(f"{name} has no version {number}")
 
 
+def _stamped(document: Document, policy_id: str, number: int) -> tuple[str, str]:
+    try:
+        return stamped(dict(document), policy_id, number)
+    except ValueError:
+        raise Malformed("must be plain JSON, without numbers beyond all bounds", pointer="/document") from None
+
+
 def _newest(versions: Sequence[PolicyVersion], seen: int | None) -> PolicyVersion:
     newest = versions[-1]
     if seen is not None and newest.number != seen:
@@ -156,20 +171,47 @@ def _newest(versions: Sequence[PolicyVersion], seen: int | None) -> PolicyVersio
     return newest
 
 
-def _published(version: PolicyVersion, by: str, now: datetime, groups: Groups | None) -> PolicyVersion:
-    if by in version.authors:
+def _published(
+    version: PolicyVersion, by: str, now: datetime, in_flight: InFlight | None, directory: Directory
+) -> PolicyVersion:
+    if directory.identity(by) in {directory.identity(author) for author in version.authors}:
         raise PublisherIsAuthor(
             f"{by} wrote on version {version.number} of {version.policy_id}; somebody else publishes"
         )
     begins = max(version.effective_from or now, now)
     _require_order(begins, version.effective_to)
-    errors = errors_of(check_document(version.content, groups))
+    errors = errors_of(check_document(version.content, directory.able()))
     if errors:
         raise PolicyHasErrors(
             f"version {version.number} of {version.policy_id} has {len(errors)} errors: {errors[0].message}",
             tuple((error.pointer, error.message) for error in errors),
         )
-    return replace(version, status=PolicyStatus.PUBLISHED, published_by=by, published_at=now, effective_from=begins)
+    return replace(
+        version,
+        status=PolicyStatus.PUBLISHED,
+        published_by=by,
+        published_at=now,
+        effective_from=begins,
+        in_flight=_settled(in_flight, begins.astimezone(UTC).date()),
+    )
+
+
+def _settled(asked: InFlight | None, begins: date) -> InFlight:
+    """The choice with its last day, which is counted from when the version begins to decide."""
+    if asked is None or (asked.mode is Treatment.GRANDFATHER and asked.until is None):
+        return InFlight(Treatment.GRANDFATHER, _working_days_after(begins, GRANDFATHERED_DAYS))
+    if asked.mode is Treatment.RE_EVALUATE:
+        return InFlight(Treatment.RE_EVALUATE)
+    if asked.until is not None and asked.until < begins:
+        raise Malformed(f"must be {begins}, when the version begins, or later", pointer="/in_flight/until")
+    return asked
+
+
+def _working_days_after(day: date, count: int) -> date:
+    while count:
+        day += timedelta(days=1)
+        count -= day.weekday() < 5
+    return day
 
 
 def _require_order(begins: datetime | None, ends: datetime | None) -> None:

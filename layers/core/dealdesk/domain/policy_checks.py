@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from copy import copy
 
+from dealdesk.domain.check_groups import Groups, check_groups
 from dealdesk.domain.check_reach import check_reach
 from dealdesk.domain.check_tables import check_tables
 from dealdesk.domain.findings import Finding, Severity, finding_of
@@ -15,9 +16,6 @@ __all__ = ["Finding", "Groups", "Severity", "check_document", "check_policy", "e
 
 MOST_FAULTS = 50
 _ORDER = tuple(Severity)
-
-Groups = Mapping[str, Collection[str]]
-"""The members of each approver group, where they are known."""
 
 
 def check_document(document: object, groups: Groups | None = None) -> tuple[Finding, ...]:
@@ -31,9 +29,7 @@ def check_document(document: object, groups: Groups | None = None) -> tuple[Find
 
 def check_policy(policy: Policy, groups: Groups | None = None) -> tuple[Finding, ...]:
     """Everything found in a policy that can be read, errors first. Nobody's group is empty while `groups` is None."""
-    found = [*check_tables(policy.rules, policy.currency), *check_reach(policy)]
-    if groups is not None:
-        found += _empty_groups(policy, groups)
+    found = [*check_tables(policy.rules, policy.currency), *check_reach(policy), *check_groups(policy, groups)]
     return tuple(sorted(found, key=lambda finding: (_ORDER.index(finding.severity), finding.pointer)))
 
 
@@ -64,12 +60,3 @@ def _faults(document: object, refused: InvalidPolicy) -> Iterator[Finding]:
             refused = another
         else:
             return
-
-
-def _empty_groups(policy: Policy, groups: Groups) -> Iterator[Finding]:
-    in_route = {step for stage in policy.route for step in stage.steps}
-    for step in policy.steps.values():
-        if step.id in in_route and not groups.get(step.group):
-            told = f"nobody is in {step.group}, so {step.label} would wait for ever"
-            pointer = f"/approvals/steps/{step.id}/group"
-            yield Finding(Severity.ERROR, "empty_group", pointer, told, "add somebody to it, or name another group")

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from dealdesk.domain.facts import Fact, nearest, read_literal
+from dealdesk.domain.money import EXACT, parse_decimal
 
 _IDENTIFIER = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -69,13 +70,24 @@ class Node(NamedTuple):
     def choice(self, *known: str) -> str:
         if not isinstance(self.value, str) or self.value not in known:
             found = str(self.value)[:60]
-            raise InvalidPolicy(self.pointer, f"{found!r} is not known; {nearest(found, known)}")
+            right = nearest(found, known) if known else "add it first"
+            raise InvalidPolicy(self.pointer, f"{found!r} is not known; {right}")
         return self.value
 
     def whole(self, least: int, most: int) -> int:
         if type(self.value) is not int or not least <= self.value <= most:
             raise InvalidPolicy(self.pointer, f"must be a whole number from {least} to {most}")
         return self.value
+
+    def percent(self, most: int) -> int:
+        """Basis points, of a text like "5.00"."""
+        try:
+            found = EXACT.scaleb(parse_decimal(self.value), 2)
+        except ValueError as wrong:
+            raise InvalidPolicy(self.pointer, str(wrong)) from None
+        if found != int(found) or not 0 <= found <= most * 100:
+            raise InvalidPolicy(self.pointer, f"must be a percentage from 0 to {most} with at most two decimals")
+        return int(found)
 
     def literal(self, fact: Fact, currency: str) -> int | str | bool:
         """A value to compare the fact with, in the fact's inner unit."""

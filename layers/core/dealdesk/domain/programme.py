@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dealdesk.domain.conditions import Test, compile_condition
-from dealdesk.domain.facts import Facts, Unit
+from dealdesk.domain.facts import Facts
 from dealdesk.domain.rules import AllowedRow, AllowedTable, LimitRow, LimitTable, Rule, Unknown
 
 PASSES = -1
@@ -39,12 +39,12 @@ def _condition(test: Test) -> Check:
 
 
 def _limit(table: LimitTable) -> Check:
-    at = table.fact.slot
+    at, low = table.fact.slots
     limits = [row.limit for row in table.rows]
     find = find_row(tuple(key.slot for key in table.keys), table.rows) if table.keys else None
     if table.op == "max":
         return _at_most(at, limits, find)
-    return _at_least(at + 1 if table.fact.unit is Unit.PERCENT else at, limits, find)
+    return _at_least(low, limits, find)
 
 
 def _at_most(at: int, limits: list[int], find: Find | None) -> Check:

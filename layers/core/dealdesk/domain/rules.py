@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dealdesk.domain.condition_json import read_condition
-from dealdesk.domain.conditions import Condition
-from dealdesk.domain.facts import NUMBERS, Fact, Unit, fact_named, plain
+from dealdesk.domain.conditions import Absent, Among, Compare, Condition, leaves
+from dealdesk.domain.facts import FACTS, NUMBERS, Fact, Unit, fact_named, plain
 from dealdesk.domain.policy_json import InvalidPolicy, Node
 
 WILDCARD = "*"
@@ -52,7 +52,10 @@ class Unknown(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """`step` is the approval that a violation asks for; None means that a violation blocks."""
+    """`step` is the approval that a violation asks for; None means that a violation blocks.
+
+    A rule looks at the deal, at each line, or with `group_by` at the lines that share an attribute.
+    """
 
     id: str
     name: str
@@ -60,13 +63,19 @@ class Rule(NamedTuple):
     test: LimitTable | AllowedTable | Condition | Unknown
     when: Condition | None
     step: str | None
+    group_by: Fact | None = None
+
+    @property
+    def scope(self) -> tuple[bool, Fact | None]:
+        """Rules of one scope see the same figures."""
+        return self.at_line, self.group_by
 
 
 RATE_MISSING = Rule("fx-rate", "A dated exchange rate", False, Unknown("total_contract_value"), None, None)
 LIST_PRICE_MISSING = Rule("list-price", "A list price", True, Unknown("list_unit_price"), None, None)
 BUILT_IN = frozenset({RATE_MISSING.id, LIST_PRICE_MISSING.id})
 
-_HEAD = ("id", "name", "kind", "action", "scope", "when")
+_HEAD = ("id", "name", "kind", "action", "scope", "group_by", "when")
 _BODY = {"limit": ("fact", "op", "keys", "rows"), "allowed": ("fact", "keys", "rows"), "condition": ("expr",)}
 
 
@@ -77,16 +86,46 @@ def read_rule(node: Node, steps: frozenset[str], currency: str) -> Rule:
     rule_id = node.member("id").identifier()
     if rule_id in BUILT_IN:
         raise InvalidPolicy(node.member("id").pointer, f"{rule_id!r} is a rule of the desk itself")
-    at_line = node.has("scope") and node.member("scope").choice("deal", "line") == "line"
+    group_by = _read_group_by(node)
+    at_line = group_by is not None or (node.has("scope") and node.member("scope").value == "line")
     when = node.optional("when")
-    return Rule(
+    rule = Rule(
         id=rule_id,
         name=node.member("name").text(200) if node.has("name") else rule_id,
         at_line=at_line,
         test=_read_test(node, kind, at_line, currency),
         when=None if when is None else read_condition(when, at_line, currency),
         step=_read_action(node.member("action"), steps),
+        group_by=group_by,
     )
+    _refuse_what_a_group_has_not(rule, node)
+    return rule
+
+
+def _read_group_by(node: Node) -> Fact | None:
+    scope = node.member("scope").choice("deal", "line", "line_group") if node.has("scope") else "deal"
+    if scope != "line_group":
+        if node.has("group_by"):
+            raise InvalidPolicy(f"{node.pointer}/group_by", 'goes with "scope": "line_group" only')
+        return None
+    return FACTS[node.member("group_by").choice(*(fact.name for fact in FACTS.values() if fact.line_only))]
+
+
+def _refuse_what_a_group_has_not(rule: Rule, node: Node) -> None:
+    """A group has one value of what it is grouped by, and none of what its lines may differ in."""
+    if rule.group_by is None:
+        return
+    read = [("when", leaf.fact) for leaf in leaves(rule.when)] if rule.when else []
+    if isinstance(rule.test, LimitTable | AllowedTable):
+        read += [("fact", rule.test.fact), *((f"keys/{place}", key) for place, key in enumerate(rule.test.keys))]
+    elif not isinstance(rule.test, Unknown):
+        read += [("expr", leaf.fact) for leaf in leaves(rule.test)]
+    for place, fact in read:
+        if fact.line_only and fact != rule.group_by:
+            right = f'use {rule.group_by.name}, or "group_by": "{fact.name}"'
+            raise InvalidPolicy(
+                f"{node.pointer}/{place}", f"{fact.name} may differ between the lines of a group; {right}"
+            )
 
 
 def _read_test(node: Node, kind: str, at_line: bool, currency: str) -> LimitTable | AllowedTable | Condition:
@@ -159,6 +198,22 @@ def _read_action(node: Node, steps: frozenset[str]) -> str | None:
     if node.has("block"):
         raise InvalidPolicy(node.pointer, 'must be either {"approve": "<step>"} or {"block": true}')
     return node.member("approve").choice(*sorted(steps))
+
+
+def leaves_of(rule: Rule) -> list[Compare | Among | Absent]:
+    """Every comparison of the rule's guard and of its condition."""
+    found = [] if rule.when is None else list(leaves(rule.when))
+    if not isinstance(rule.test, LimitTable | AllowedTable | Unknown):
+        found.extend(leaves(rule.test))
+    return found
+
+
+def facts_of(rule: Rule) -> frozenset[Fact]:
+    """Every fact that the rule reads."""
+    found = {leaf.fact for leaf in leaves_of(rule)}
+    if isinstance(rule.test, LimitTable | AllowedTable):
+        found.update((rule.test.fact, *rule.test.keys))
+    return frozenset(found)
 
 
 def key_texts(table: LimitTable | AllowedTable, found: list[Value | None]) -> tuple[tuple[str, str], ...]:

@@ -36,6 +36,23 @@ class PaymentStatus(StrEnum):
     ROLLED_BACK = "ROLLED_BACK"
 
 
+class RefundStatus(StrEnum):
+    """`SUBMITTED` is with the provider and has not arrived; `FAILED` also for one that bounced."""
+
+    REQUESTED = "REQUESTED"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    SUBMITTED = "SUBMITTED"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+class DisputeStatus(StrEnum):
+    OPEN = "OPEN"
+    WON = "WON"
+    LOST = "LOST"
+
+
 class InvoiceStatus(StrEnum):
     DRAFT = "DRAFT"
     APPROVED = "APPROVED"
@@ -50,5 +67,7 @@ class Effect(StrEnum):
     SEND_ENVELOPE = "send_envelope"
     VOID_ENVELOPE = "void_envelope"
     CREATE_PAYMENT = "create_payment"
+    CAPTURE_PAYMENT = "capture_payment"
     CANCEL_PAYMENT = "cancel_payment"
+    REFUND_PAYMENT = "refund_payment"
     POST_INVOICE = "post_invoice"

@@ -16,6 +16,7 @@ from dealdesk.domain.money import EXACT, to_major, to_minor
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.quote import Billing, ChargeType
 from dealdesk.domain.rules import AllowedTable, LimitTable, Rule, Unknown
+from dealdesk.domain.shapes import Shape, multiplied, raised
 
 CAP, DAYS, TERM, BILLING, VALUE = (
     "max_line_discount_pct",
@@ -31,15 +32,13 @@ _CHARGE_OF = {
     slot.ONE_TIME_DISCOUNT: ChargeType.ONE_TIME,
     slot.USAGE_DISCOUNT: ChargeType.USAGE,
 }
-
-
-_OF_THE_CUSTOMER = frozenset(
-    {slot.RISK, slot.SEGMENT, slot.REGION, slot.NEW_LOGO, slot.CURRENCY, slot.SKU, slot.CHARGE}
-)
+_OF_THE_CUSTOMER = {slot.RISK, slot.SEGMENT, slot.REGION, slot.NEW_LOGO, slot.CURRENCY, slot.SKU, slot.CHARGE}
+_OF_THE_TERM = {slot.TERM_MONTHS, slot.COMMITTED_MONTHS}
+_OF_THE_PRICE = {*range(slot.DISCOUNT, slot.MARGIN + 2), slot.CONTRACT_VALUE}
 _UNMOVED = {
-    TERM: _OF_THE_CUSTOMER | {slot.PAYMENT_DAYS, slot.BILLING},
-    CAP: _OF_THE_CUSTOMER | {slot.PAYMENT_DAYS, slot.BILLING, slot.TERM_MONTHS},
-    VALUE: _OF_THE_CUSTOMER | {slot.PAYMENT_DAYS, slot.BILLING, slot.TERM_MONTHS},
+    TERM: _OF_THE_CUSTOMER | _OF_THE_PRICE | {slot.PAYMENT_DAYS, slot.BILLING},
+    CAP: _OF_THE_CUSTOMER | _OF_THE_TERM | {slot.PAYMENT_DAYS, slot.BILLING},
+    VALUE: _OF_THE_CUSTOMER | _OF_THE_TERM | {slot.PAYMENT_DAYS, slot.BILLING},
 }
 _MOVED_ALONE = {DAYS: slot.PAYMENT_DAYS, BILLING: slot.BILLING}
 
@@ -109,6 +108,7 @@ def apply_moves(
         region=terms.region,
         new_logo=terms.new_logo,
         lines=lines,
+        opt_out_after_months=terms.opt_out_after_months,
     )
     return after if target is None else _grown(after, target, currency, rate)
 
@@ -122,12 +122,17 @@ def _capped(
     for index, line in enumerate(lines):
         if chosen is None or line.id in chosen:
             if (capped := known.get((id(line), cap))) is None:
-                net = EXACT.multiply(line.list_exact, keep)
-                raised = net > line.net_exact
-                capped = line._replace(net_exact=net, net_minor=to_minor(net, currency)) if raised else line
-                known[id(line), cap] = capped
+                capped = known[id(line), cap] = _at_cap(line, currency, keep)
             after[index] = capped
     return tuple(after)
+
+
+def _at_cap(line: Priced, currency: str, keep: Decimal) -> Priced:
+    net = EXACT.multiply(line.list_exact, keep)
+    if net <= line.net_exact:
+        return line
+    shape = None if line.shape is None else raised(line, line.shape, currency, net)
+    return line._replace(net_exact=net, net_minor=to_minor(net, currency), shape=shape)
 
 
 def _grown(terms: Terms, target: int, currency: str, rate: FxRate | None) -> Terms:
@@ -149,19 +154,27 @@ def _grown(terms: Terms, target: int, currency: str, rate: FxRate | None) -> Ter
 def _multiplied(line: Priced, currency: str, factor: Decimal) -> Priced:
     cost = None if line.cost_exact is None else EXACT.multiply(line.cost_exact, factor)
     listed, net = EXACT.multiply(line.list_exact, factor), EXACT.multiply(line.net_exact, factor)
-    return _repriced(line, currency, listed, net, cost)
+    shape = None if line.shape is None else multiplied(line, line.shape, currency, factor)
+    return _repriced(line, currency, listed, net, cost, shape)
 
 
-def _repriced(line: Priced, currency: str, listed: Decimal, net: Decimal, cost: Decimal | None) -> Priced:
-    return priced(line.id, line.sku, line.charge_type, currency, listed, net, cost)
+def _repriced(
+    line: Priced, currency: str, listed: Decimal, net: Decimal, cost: Decimal | None, shape: Shape | None
+) -> Priced:
+    plain = priced(line.id, line.sku, line.charge_type, currency, listed, net, cost)
+    return plain if shape is None else plain._replace(shape=shape)
 
 
 def moves_for(
     breach: Breach, together: Sequence[Breach], terms: Terms, policy: Policy, rate: FxRate | None
 ) -> Iterator[Move]:
     """Changes that could satisfy the rule, likeliest first; `together` are its breaches on all lines."""
-    ids = tuple(terms.lines[other.line].id for other in together if other.line is not None) or None
+    places = breach.group or [other.line for other in together if other.line is not None]
+    ids = tuple(terms.lines[place].id for place in places) or None
     test = breach.rule.test
+    if breach.group and isinstance(test, LimitTable) and test.fact.slot == slot.MARGIN and test.op == "min":
+        yield from _raising_margin([_chosen(terms, ids)], test.rows[breach.row].limit, ids)
+        return
     match test:
         case LimitTable():
             limit = test.rows[breach.row].limit
@@ -183,14 +196,22 @@ def _around(
             yield from (Move(BILLING, None, value.value) for value in Billing)
         elif isinstance(leaf, Compare) and isinstance(leaf.value, int):
             if leaf.fact.slot in (slot.PAYMENT_DAYS, slot.TERM_MONTHS):
-                now = terms.payment_days if leaf.fact.slot == slot.PAYMENT_DAYS else terms.term_months
-                for value in _other_side(now, leaf.op, leaf.value):
+                for value in _other_side(_now(leaf, terms), leaf.op, leaf.value):
                     yield from _towards(leaf.fact.slot, value, "", ids, terms, policy, rate)
             else:
                 rising = leaf.fact.slot in (slot.MARGIN, slot.CONTRACT_VALUE)
                 beyond = leaf.value + (1 if rising else -1)
                 for value in (leaf.value, beyond) if leaf.op in (">", "<") else (beyond, leaf.value):
                     yield from _towards(leaf.fact.slot, value, "min" if rising else "max", ids, terms, policy, rate)
+
+
+def _now(leaf: Compare, terms: Terms) -> int:
+    """What the comparison reads of days or months: a term is long enough by what is committed of it."""
+    if leaf.fact.slot == slot.PAYMENT_DAYS:
+        return terms.payment_days
+    if leaf.op in ("<", ">=") and terms.opt_out_after_months is not None:
+        return min(terms.term_months, terms.opt_out_after_months)
+    return terms.term_months
 
 
 def _other_side(now: int, op: str, value: int) -> tuple[int, ...]:
@@ -218,9 +239,15 @@ def _towards(
     elif at == slot.CONTRACT_VALUE and op == "min":
         wanted = _in_quote_currency(limit, terms, policy, rate)
         yield from _caps_reaching(terms.lines, wanted * WHOLE, 0, None)
-        yield Move(VALUE, None, limit)
+        if all(line.shape is None or line.shape.scales for line in terms.lines):
+            yield Move(VALUE, None, limit)
     elif at == slot.MARGIN and op == "min" and limit < WHOLE:
-        yield from _raising_margin(_chosen(terms, ids), limit, ids)
+        chosen = _chosen(terms, ids)
+        yield from _raising_margin([chosen] if ids is None else [(line,) for line in chosen], limit, ids)
+    elif at == slot.DISCRETIONARY and op == "max" and 0 <= limit < WHOLE:
+        chosen = _chosen(terms, ids)
+        base = sum([line.list_minor if line.shape is None else line.shape.base.list_minor for line in chosen])
+        yield from _caps_reaching(chosen, base * (WHOLE - limit), 0, ids)
     elif at <= slot.USAGE_DISCOUNT and op == "max" and 0 <= limit < WHOLE:
         if at in _CHARGE_OF:
             ids = tuple(line.id for line in terms.lines if line.charge_type is _CHARGE_OF[at])
@@ -231,13 +258,12 @@ def _towards(
         yield Move(CAP, ids, limit)
 
 
-def _raising_margin(lines: Sequence[Priced], limit: int, ids: tuple[str, ...] | None) -> Iterator[Move]:
-    """Caps for the margin of the deal, or of each of the lines where a rule looks at lines."""
-    if margin(lines) is None:
-        return
-    groups = [lines] if ids is None else [(line,) for line in lines]
+def _raising_margin(groups: Sequence[Sequence[Priced]], limit: int, ids: tuple[str, ...] | None) -> Iterator[Move]:
+    """Caps for the margin of the lines of each group together."""
     caps: list[int] = []
     for group in groups:
+        if margin(group) is None:
+            return
         cost = sum([line.cost_minor or 0 for line in group])
         reaching = list(_caps_reaching(group, -(-cost * WHOLE * WHOLE // (WHOLE - limit)), 0, ids))
         if not reaching:

@@ -7,17 +7,19 @@ from dealdesk.domain.conditions import Condition, leaves, render
 from dealdesk.domain.decision import Violation
 from dealdesk.domain.facts import FACTS, Fact, Facts, Unit, plain, spoken
 from dealdesk.domain.judging import Verdict
+from dealdesk.domain.line_groups import group_facts, group_value
 from dealdesk.domain.measures import Terms
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.rules import RATE_MISSING, AllowedTable, LimitTable, Unknown, key_texts
 
 _SUFFIX = {Unit.PERCENT: "%", Unit.DAYS: " days", Unit.MONTHS: " months"}
+NAMED_LINES = 10
 _PLURAL = frozenset({"payment_days"})
 
 
 def explain(breach: Breach, verdict: Verdict, terms: Terms, policy: Policy) -> Violation:
     """The violation as a decision carries it."""
-    facts = verdict.deal if breach.line is None or not verdict.lines else verdict.lines[breach.line]
+    facts = _facts_of(breach, verdict, terms)
     match breach.rule.test:
         case LimitTable():
             return _beyond_limit(breach, breach.rule.test, facts, terms, policy)
@@ -29,22 +31,39 @@ def explain(breach: Breach, verdict: Verdict, terms: Terms, policy: Policy) -> V
             return _applies(breach, condition, facts, terms, policy)
 
 
+def _facts_of(breach: Breach, verdict: Verdict, terms: Terms) -> Facts:
+    if breach.rule.group_by is not None:
+        lines = [terms.lines[place] for place in breach.group]
+        return group_facts(verdict.deal, lines, breach.rule.group_by)
+    return verdict.deal if breach.line is None or not verdict.lines else verdict.lines[breach.line]
+
+
 def fact_texts(deal: Facts, policy: Policy) -> tuple[tuple[str, str], ...]:
     """The figures that people see: discounts rounded up, the margin rounded down, as limits compare them."""
-    found = []
-    for fact in FACTS.values():
-        if not fact.line_only and (value := _shown(fact, deal)) is not None:
-            found.append((fact.name, plain(fact, value, policy.currency)))
-    return tuple(found)
+    currency = policy.currency
+    return tuple(
+        [
+            (fact.name, value if type(value) is str else plain(fact, value, currency))
+            for fact, at in _SHOWN
+            if (value := deal[at]) is not None
+        ]
+    )
+
+
+def _shown_at(fact: Fact) -> int:
+    return fact.slot + 1 if fact.name == "margin_pct" else fact.slot
+
+
+_SHOWN = tuple((fact, _shown_at(fact)) for fact in FACTS.values() if not fact.line_only)
 
 
 def _shown(fact: Fact, facts: Facts) -> int | str | bool | None:
-    return facts[fact.slot + 1] if fact.name == "margin_pct" else facts[fact.slot]
+    return facts[_shown_at(fact)]
 
 
 def _decisive(fact: Fact, op: str, facts: Facts) -> int | str | bool:
     """The rounding that the comparison read, so that no message says that 20.00% exceeds 20.00%."""
-    value = facts[fact.slot + 1] if fact.unit is Unit.PERCENT and op == "min" else facts[fact.slot]
+    value = facts[fact.slots[op == "min"]]
     assert value is not None, "a fact that nobody gave violates no rule"
     return value
 
@@ -162,7 +181,10 @@ def _violation(
 ) -> Violation:
     rule = breach.rule
     line = None if breach.line is None else terms.lines[breach.line].id
-    where = "" if line is None else f"line {line}: "
+    lines = tuple(terms.lines[place].id for place in breach.group)
+    group = None if rule.group_by is None else str(group_value(terms.lines[breach.group[0]], rule.group_by))
+    if rule.group_by is not None and rule.group_by.name not in dict(key):
+        key = ((rule.group_by.name, str(group)), *key)
     place = f" row {row + 1}" if row is not None and rows > 1 else ""
     then = "blocked" if rule.step is None else f"needs {policy.steps[rule.step].label}"
     source = f"(rule {rule.id}{place}, policy {policy.policy_id} v{policy.version})"
@@ -178,8 +200,19 @@ def _violation(
         passes_at=passes_at,
         step=rule.step,
         blocks=rule.step is None,
-        message=f"{where}{reason} {source}; {then}",
+        message=f"{place_of(line, group, lines)}{reason} {source}; {then}",
+        group=group,
+        lines=lines,
     )
+
+
+def place_of(line: str | None, group: str | None, lines: tuple[str, ...]) -> str:
+    """Where a reason applies, as its sentence begins; "" for the whole deal."""
+    if lines:
+        named = ", ".join(lines[:NAMED_LINES])
+        more = f" and {len(lines) - NAMED_LINES} more" if len(lines) > NAMED_LINES else ""
+        return f"{group} (line{'s' if len(lines) > 1 else ''} {named}{more}): "
+    return "" if line is None else f"line {line}: "
 
 
 def _for_keys(key: tuple[tuple[str, str], ...]) -> str:

@@ -28,17 +28,25 @@ def answer_webhook(
     read: Callable[[dict[str, str], bytes, datetime], Report | None],
     parking: Callable[[], Parking],
     now: datetime,
+    *,
+    content_type: str = "application/json",
+    acknowledgement: str | None = None,
 ) -> dict[str, Any]:
-    """`read` verifies and parses; None is a genuine message that concerns no deal of the desk."""
+    """`read` verifies and parses; None is a genuine message that concerns no deal of the desk.
+
+    With an `acknowledgement`, every message that is taken, known or not, is answered 200 with exactly these words.
+    """
     report: Report | None = None
     try:
         body, headers = webhooks.body_of(event), webhooks.headers_of(event)
-        webhooks.require_content_type(headers, "application/json")
+        webhooks.require_content_type(headers, content_type)
         report = read(headers, body, now)
         if report is None:
             telemetry.said("message concerns no deal of the desk", source=vendor)
-            return answers.answer(200, {"status": "ignored"})
-        return _recorded(vendor, report, parking)
+            taken = answers.answer(200, {"status": "ignored"})
+        else:
+            taken = _recorded(vendor, report, parking)
+        return answers.text(200, acknowledgement, "text/plain") if acknowledgement else taken
     except Refusal as refusal:
         telemetry.rejected(vendor, refusal)
         return answers.problem_of(refusal)

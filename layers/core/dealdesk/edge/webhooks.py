@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+from email.message import Message
+from email.parser import BytesHeaderParser
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from dealdesk.errors import Malformed, TooLarge, WrongContentType
 
@@ -34,6 +37,44 @@ def headers_of(event: dict[str, Any]) -> dict[str, str]:
     """The headers with lower-case names: API Gateway passes them as the caller wrote them."""
     headers = event.get("headers") or {}
     return {str(name).lower(): str(value) for name, value in headers.items() if value is not None}
+
+
+def uri_of(event: dict[str, Any], public_url: str) -> str:
+    """The URI that the vendor called and signed: the address that people know, not the one behind it.
+
+    A REST API hands the query over decoded, an HTTP API as it came.
+    """
+    context = event.get("requestContext") or {}
+    path = str(event.get("path") or event.get("rawPath") or "")
+    if public_url:
+        base = public_url.rstrip("/")
+        address = base + path.removeprefix(urlsplit(base).path)
+    else:
+        address = f"https://{context.get('domainName', '')}{context.get('path') or path}"
+    query = event.get("rawQueryString")
+    if query is None:
+        decoded = event.get("multiValueQueryStringParameters") or {}
+        pairs = [(name, value) for name, values in decoded.items() for value in values]
+        query = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
+    return f"{address}?{query}" if query else address
+
+
+def form_field(headers: dict[str, str], body: bytes, name: str) -> bytes:
+    """The content of one field of a multipart/form-data body. Raises `Malformed` without it. Source: RFC 7578.
+
+    Cut by hand, at the outer boundary only: a general parser follows parts inside parts as deep as a stranger likes.
+    """
+    kind = Message()
+    kind["Content-Type"] = headers.get("content-type", "").replace("\r", "").replace("\n", "")
+    boundary = kind.get_boundary()
+    if not boundary:
+        raise Malformed("the form names no boundary")
+    for part in (b"\r\n" + body).split(b"\r\n--" + boundary.encode("utf-8", "replace"))[1:]:
+        head, blank_line, content = part.partition(b"\r\n\r\n")
+        about = BytesHeaderParser().parsebytes(head.lstrip())
+        if blank_line and about.get_param("name", header="content-disposition") == name:
+            return content
+    raise Malformed(f"the form has no field {name}")
 
 
 def require_content_type(headers: dict[str, str], *allowed: str) -> None:

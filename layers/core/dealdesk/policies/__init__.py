@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import cache
 
 from dealdesk.domain.decision import FxRate
@@ -21,6 +21,7 @@ TEMPLATES = {
     "public-sector": "Small, equal discounts and terms up to net 60; multi-year terms and prepayment go to legal",
 }
 DEFAULT_TEMPLATE = "classic"
+_TEN_DIGITS = Context(prec=10, rounding=ROUND_HALF_UP)
 SHIPPED_AT = datetime(1970, 1, 1, tzinfo=UTC)
 """When the shipped policy began to decide: before everything else."""
 
@@ -62,12 +63,22 @@ def shipped_version() -> PolicyVersion:
 
 
 @cache
-def shipped_rates() -> Mapping[str, FxRate]:
-    """Dated rates into USD, by currency. Every decision stores the one that it used."""
+def shipped_rates(into: str = "USD") -> Mapping[str, FxRate]:
+    """Dated rates into a policy's currency, by currency; none into one that is not in the table.
+
+    The table says what each is worth in USD; rates into another currency follow from two of these, to ten digits.
+    Every decision stores the one that it used.
+    """
     document = json.loads(_read("fx_rates.json"))
     as_of, source = date.fromisoformat(document["as_of"]), document["source"]
+    in_usd = {currency: Decimal(rate) for currency, rate in document["usd_per_unit"].items()}
+    if into not in in_usd:
+        return {}
     return {
-        currency: FxRate(currency, Decimal(rate), as_of, source) for currency, rate in document["usd_per_unit"].items()
+        currency: FxRate(
+            currency, rate if into == "USD" else _TEN_DIGITS.divide(rate, in_usd[into]), as_of, source, into
+        )
+        for currency, rate in in_usd.items()
     }
 
 

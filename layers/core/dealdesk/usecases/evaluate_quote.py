@@ -10,7 +10,7 @@ from dealdesk.domain.events import QuoteRefused, VendorAsked
 from dealdesk.domain.fold import CRM
 from dealdesk.domain.submission import judge
 from dealdesk.errors import Conflict, Malformed, VendorRefused, VersionMoved
-from dealdesk.ports import Cause, Crm, Deals, People, Policies
+from dealdesk.ports import Approvers, Cause, Crm, Deals, People, Policies
 from dealdesk.usecases.change import change
 
 
@@ -19,6 +19,7 @@ def evaluate_quote(
     crm: Crm,
     people: People,
     policies: Policies,
+    approvers: Approvers,
     deal_id: str,
     *,
     cause: Cause,
@@ -36,12 +37,13 @@ def evaluate_quote(
     if submitted.contact:
         people.remember(submitted.contact)
     unchanged = [VendorAsked(CRM, "the terms are as they were")]
-    policy, fx = policies.current(now), policies.fx_rates(now)
+    policy, directory = policies.current(now), approvers.directory()
+    fx = policies.fx_rates(now, policy.currency)
     try:
         return change(
             deals,
             deal_id,
-            lambda deal: judge(deal, submitted.quote, policy, fx, submitted.last_editor, now) or unchanged,
+            lambda deal: judge(deal, submitted.quote, policy, fx, submitted.last_editor, directory, now) or unchanged,
             cause=cause,
             actor=submitted.last_editor,
             now=now,

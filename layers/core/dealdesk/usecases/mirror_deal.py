@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dealdesk.domain.counterfactual import what_would_pass
-from dealdesk.domain.deal import Deal
+from dealdesk.domain.deal import Deal, Round
+from dealdesk.domain.disclosure import disclosed, what_a_rep_may_try
+from dealdesk.domain.events import StepAsked
 from dealdesk.domain.grants import unmet
+from dealdesk.domain.invoices import terms_of
 from dealdesk.domain.money import Money, format_money
 from dealdesk.domain.stages import InvoiceStatus, Stage
 from dealdesk.ports import Crm, Deals
@@ -27,7 +29,8 @@ def mirror_deal(deals: Deals, crm: Crm, deal_id: str) -> int:
 
 
 def _fields(deal: Deal) -> dict[str, object]:
-    decision, payment, invoice = deal.decision, deal.payment, deal.invoice
+    decision = disclosed(deal.decision) if deal.decision else None
+    payment, invoice = deal.payment, deal.invoice
     violations = decision.violations if decision else ()
     reasons = [deal.problem] if deal.problem else [violation.message for violation in violations]
     return {
@@ -36,7 +39,7 @@ def _fields(deal: Deal) -> dict[str, object]:
         "version": deal.version,
         "outcome": decision.outcome.value if decision else None,
         "reasons": "\n".join(reasons)[:TEXT_LIMIT],
-        "what_would_pass": what_would_pass(decision)[:TEXT_LIMIT] if decision and violations else "",
+        "what_would_pass": what_a_rep_may_try(deal.decision)[:TEXT_LIMIT] if deal.decision and violations else "",
         "waiting_for": _waiting_for(deal),
         "fingerprint": decision.fingerprint if decision else None,
         "envelope_id": deal.envelope.id if deal.envelope else None,
@@ -64,28 +67,11 @@ def _waiting_for(deal: Deal) -> str:
 
 
 def _approvals(deal: Deal) -> list[dict[str, object]]:
-    """One record for each step that was asked; the approver's button stands on it."""
+    """One record for each answer that is asked for; the approver's button stands on it."""
     records: list[dict[str, object]] = []
     if deal.round:
-        granted = {grant.step for grant in deal.round.grants}
-        for stage in deal.round.stages:
-            for step in stage.steps:
-                if step.id in granted:
-                    status = "Approved"
-                elif deal.round.closed:
-                    status = "Closed"
-                else:
-                    status = "Pending" if step.id in deal.round.open_steps else "Waiting"
-                records.append(
-                    {
-                        "key": f"{deal.id}:{deal.round.number}:{step.id}",
-                        "step": step.id,
-                        "label": step.label,
-                        "fingerprint": deal.round.fingerprint,
-                        "status": status,
-                        "summary": _summary(deal),
-                    }
-                )
+        for step in deal.round.steps.values():
+            records += [_seat(deal, deal.round, step, seat) for seat in range(1, step.seats + 1)]
     for invoice in deal.invoices:
         draft = invoice.draft
         total = format_money(Money(draft.total_minor, draft.currency))
@@ -96,10 +82,29 @@ def _approvals(deal: Deal) -> list[dict[str, object]]:
                 "label": "Approve the invoice",
                 "fingerprint": draft.digest,
                 "status": "Pending" if invoice.status is InvoiceStatus.DRAFT else invoice.status.value.title(),
-                "summary": f"Invoice {draft.number}: {total}, net {draft.terms_days}",
+                "summary": f"Invoice {draft.number}: {total}, {terms_of(draft)}",
             }
         )
     return records
+
+
+def _seat(deal: Deal, asked: Round, step: StepAsked, seat: int) -> dict[str, object]:
+    """A step that needs several people has a record for each of them."""
+    given = sum(grant.step == step.id for grant in asked.grants)
+    if seat <= given or asked.is_granted(step.id):
+        status = "Approved"
+    elif asked.closed:
+        status = "Closed"
+    else:
+        status = "Pending" if step.id in asked.open_steps else "Waiting"
+    return {
+        "key": f"{deal.id}:{asked.number}:{step.id}" + (f":{seat}" if seat > 1 else ""),
+        "step": step.id,
+        "label": step.label,
+        "fingerprint": asked.fingerprint,
+        "status": status,
+        "summary": _summary(deal),
+    }
 
 
 def _summary(deal: Deal) -> str:

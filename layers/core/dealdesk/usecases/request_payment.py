@@ -1,4 +1,4 @@
-"""Create the link that pays the deal once, withdraw one, ask about a silent one."""
+"""Create the link that pays the deal once, take what its payer approved, withdraw it, ask what became of it."""
 
 from __future__ import annotations
 
@@ -9,36 +9,26 @@ from typing import cast
 from dealdesk.domain import payments
 from dealdesk.domain.certificate import gate
 from dealdesk.domain.deal import Deal, Intent
-from dealdesk.domain.events import EffectFailed, Event, PaymentFailed, VendorAsked
+from dealdesk.domain.events import EffectFailed, Event, VendorAsked
 from dealdesk.domain.stages import Effect, PaymentStatus
+from dealdesk.errors import VendorRefused
 from dealdesk.ports import Cause, Deals, PaymentLink, Payments, PaymentState
 from dealdesk.usecases.carry_out import Work, carry_out
 from dealdesk.usecases.change import change
+from dealdesk.usecases.give_back import ask_about_refunds, give_back
 from dealdesk.usecases.record_payment import events_of
+
+ACTOR = "system:request_payment"
 
 
 def request_payment(deals: Deals, provider: Payments, deal_id: str, clock: Callable[[], datetime]) -> list[str]:
-    """Carries out the deal's open intents to collect and to withdraw; returns their keys."""
-    create: Work[PaymentLink] = Work(
-        actor="system:request_payment",
-        gate=lambda deal, _, now: gate(deal, "payment", now, signed=True),
-        look_up=lambda _, intent: provider.look_up(intent.key, intent.subject, intent.opened_at),
-        call=lambda deal, intent, now: provider.create_link(
-            intent.key, intent.subject, deal, payments.find(deal, intent.subject).amount, now
-        ),
-        record=lambda deal, intent, link, _: payments.link_created(
-            deal, intent.key, link.session_id, link.url, link.expires_at
-        ),
-        refused=_refused,
-    )
-    cancel: Work[PaymentState] = Work(
-        actor="system:request_payment",
-        gate=lambda *_: None,
-        look_up=lambda *_: None,
-        call=lambda deal, intent, _: provider.cancel(_session_of(deal, intent), intent.key),
-        record=lambda deal, _, state, now: events_of(deal, state, now),
-    )
-    works = {Effect.CREATE_PAYMENT: create, Effect.CANCEL_PAYMENT: cancel}
+    """Carries out the deal's open intents to collect, take, withdraw and give back; returns their keys."""
+    works = {
+        Effect.CREATE_PAYMENT: _create(provider),
+        Effect.CAPTURE_PAYMENT: _capture(provider),
+        Effect.CANCEL_PAYMENT: _cancel(provider),
+        Effect.REFUND_PAYMENT: give_back(provider),
+    }
     return carry_out(deals, deal_id, cast("dict[Effect, Work[object]]", works), clock)
 
 
@@ -47,7 +37,7 @@ def ask_about_payment(deals: Deals, provider: Payments, deal_id: str, *, cause: 
     known = deals.load(deal_id, cause)
     payment = known.payment
     if payment is None or payment.session_id is None or payment.status is not PaymentStatus.PENDING:
-        return known
+        return ask_about_refunds(deals, provider, known, cause=cause, now=now)
     state = provider.state(payment.session_id)
     return change(
         deals,
@@ -59,12 +49,78 @@ def ask_about_payment(deals: Deals, provider: Payments, deal_id: str, *, cause: 
     )
 
 
+def answer_report(
+    deals: Deals, provider: Payments, deal_id: str, payment_id: str, session_id: str, *, cause: Cause, now: datetime
+) -> Deal:
+    """The vendor's word on a session that its message only hinted at; nothing is recorded when nothing moved.
+
+    Raises `VendorRefused` for a session that pays something else.
+    """
+    known = deals.load(deal_id, cause)
+    payment = payments.find(known, payment_id)
+    asked = session_id or payment.session_id
+    if asked is None:
+        return known
+    state = provider.state(asked)
+    if state.payment_id not in ("", payment_id):
+        raise VendorRefused(f"session {asked} pays {state.payment_id}, not {payment_id}")
+    return change(
+        deals,
+        deal_id,
+        lambda deal: events_of(deal, state, now),
+        cause=cause,
+        actor=f"vendor:{payment.provider}",
+        now=now,
+    )
+
+
+def _create(provider: Payments) -> Work[PaymentLink]:
+    return Work(
+        actor=ACTOR,
+        gate=lambda deal, _, now: gate(deal, "payment", now, signed=True),
+        look_up=lambda _, intent: provider.look_up(intent.key, intent.subject, intent.opened_at),
+        call=lambda deal, intent, now: provider.create_link(
+            intent.key, intent.subject, deal, payments.find(deal, intent.subject).amount, now
+        ),
+        record=lambda deal, intent, link, _: payments.link_created(
+            deal, intent.key, link.session_id, link.url, link.expires_at
+        ),
+        refused=_refused,
+    )
+
+
+def _capture(provider: Payments) -> Work[PaymentState]:
+    return Work(
+        actor=ACTOR,
+        gate=lambda deal, _, now: gate(deal, "payment", now, signed=True),
+        look_up=lambda deal, intent: _unless_untaken(provider.state(_session_of(deal, intent))),
+        call=lambda deal, intent, _: provider.capture(_session_of(deal, intent), intent.key),
+        record=lambda deal, intent, state, now: (
+            payments.processing(deal, intent.key) if state.outcome == "processing" else events_of(deal, state, now)
+        ),
+        refused=_refused,
+    )
+
+
+def _cancel(provider: Payments) -> Work[PaymentState]:
+    return Work(
+        actor=ACTOR,
+        gate=lambda *_: None,
+        look_up=lambda *_: None,
+        call=lambda deal, intent, _: provider.cancel(_session_of(deal, intent), intent.key),
+        record=lambda deal, _, state, now: events_of(deal, state, now),
+    )
+
+
+def _unless_untaken(state: PaymentState) -> PaymentState | None:
+    return None if state.outcome in ("open", "approved") else state
+
+
 def _session_of(deal: Deal, intent: Intent) -> str:
     return payments.find(deal, intent.subject).session_id or ""
 
 
 def _refused(deal: Deal, intent: Intent, reason: str) -> Sequence[Event]:
-    return [
-        EffectFailed(intent.key, intent.effect.value, reason),
-        PaymentFailed(intent.subject, "refused", reason),
-    ]
+    """The refusal of one attempt never flips a payment that another report has settled meanwhile."""
+    failed = payments.failed(deal, intent.subject, "refused", reason)
+    return [EffectFailed(intent.key, intent.effect.value, reason), *failed]

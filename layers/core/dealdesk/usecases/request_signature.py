@@ -12,31 +12,43 @@ from dealdesk.domain.deal import Deal, Intent
 from dealdesk.domain.events import ApprovalExpired, EnvelopeVoided, Event, VendorAsked
 from dealdesk.domain.stages import Effect, EnvelopeStatus, Stage
 from dealdesk.errors import VendorRefused
-from dealdesk.ports import Cause, Deals, EnvelopeState, People, Person, Signatures
+from dealdesk.ports import Approvers, Cause, Deals, EnvelopeState, People, Person, Policies, Signatures
 from dealdesk.usecases.carry_out import Work, carry_out
 from dealdesk.usecases.change import change
+from dealdesk.usecases.follow_policy import follow_policy
+
+ACTOR = "system:request_signature"
 
 
 def request_signature(
-    deals: Deals, people: People, signatures: Signatures, deal_id: str, clock: Callable[[], datetime]
+    deals: Deals,
+    people: People,
+    signatures: Signatures,
+    policies: Policies,
+    approvers: Approvers,
+    deal_id: str,
+    clock: Callable[[], datetime],
 ) -> list[str]:
     """Carries out the deal's open intents to send and to void; returns their keys.
 
-    An approval that has ended is recorded as such instead, so that the rep can submit again.
+    An approval that has ended is recorded as such instead, so that the rep can submit again. Where the policy or the
+    rate moved since, and would ask for more, the deal is judged again and nothing is sent.
     """
     deal = deals.load(deal_id)
+    if deal.stage is Stage.APPROVED:
+        deal = follow_policy(deals, policies, deal, approvers.directory(), actor=ACTOR, now=clock())
     if has_expired(deal, clock()):
         _expire(deals, signatures, deal, clock())
         return []
     send: Work[str] = Work(
-        actor="system:request_signature",
+        actor=ACTOR,
         gate=lambda deal, _, now: gate(deal, "signature", now, signed=False),
         look_up=lambda _, intent: _id_of(signatures.look_up(intent.key, intent.opened_at)),
         call=lambda deal, intent, _: signatures.send(intent.key, deal, _signer(people, deal)),
         record=lambda deal, intent, envelope_id, now: signature.sent(deal, intent.key, envelope_id, now),
     )
     void: Work[EnvelopeState] = Work(
-        actor="system:request_signature",
+        actor=ACTOR,
         gate=lambda *_: None,
         look_up=lambda *_: None,
         call=lambda _, intent, __: _void(signatures, intent),
@@ -73,7 +85,7 @@ def _expire(deals: Deals, signatures: Signatures, deal: Deal, now: datetime) -> 
         return [ApprovalExpired(ended)] if has_expired(deal, now) else []
 
     cause = Cause("expiry", f"{deal.id}:{deal.certificate.fingerprint[:16]}@{ended.isoformat()}")
-    change(deals, deal.id, decide, cause=cause, actor="system:request_signature", now=now)
+    change(deals, deal.id, decide, cause=cause, actor=ACTOR, now=now)
 
 
 def _signer(people: People, deal: Deal) -> Person:

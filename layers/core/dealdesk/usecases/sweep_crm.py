@@ -9,7 +9,7 @@ from dealdesk.domain.deal import Deal
 from dealdesk.domain.events import CrmRecord, VendorAsked
 from dealdesk.domain.fold import CRM
 from dealdesk.errors import AlreadyHandled, Conflict, Forbidden
-from dealdesk.ports import Cause, Crm, Deals
+from dealdesk.ports import Approvers, Cause, Crm, Deals
 from dealdesk.usecases.answer_approval import answer_approval
 from dealdesk.usecases.change import change
 from dealdesk.usecases.receive_quote import receive_quote
@@ -44,7 +44,7 @@ def sweep_submissions(
     return found
 
 
-def ask_crm(deals: Deals, crm: Crm, deal_id: str, *, cause: Cause, now: datetime) -> Deal:
+def ask_crm(deals: Deals, crm: Crm, approvers: Approvers, deal_id: str, *, cause: Cause, now: datetime) -> Deal:
     """Applies the answers that approvers have given in the CRM; `VendorAsked` when there was nothing new."""
     before = deals.load(deal_id, cause)
     for answer in crm.answers_of(deal_id):
@@ -52,6 +52,7 @@ def ask_crm(deals: Deals, crm: Crm, deal_id: str, *, cause: Cause, now: datetime
             answer_approval(
                 deals,
                 crm,
+                approvers,
                 deal_id,
                 answer.key,
                 cause=Cause("salesforce", f"{answer.key}@{answer.fingerprint[:16]}"),

@@ -1,0 +1,201 @@
+"""Money goes back: asked by one person, approved by another, never more than is there, and no payment is flipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from dealdesk.domain import events as e
+from dealdesk.domain.deal import Deal, Refund
+from dealdesk.domain.money import Money, format_money
+from dealdesk.domain.stages import DisputeStatus, PaymentStatus, RefundStatus
+from dealdesk.errors import (
+    ApproverConflicted,
+    ApproverNotEntitled,
+    Conflict,
+    DealUnknown,
+    Malformed,
+    NotFound,
+    WrongStage,
+)
+
+FINANCE = "grp-finance"
+# A refund holds its amount from the moment that somebody asks for it until it has failed or was rejected.
+HOLDS = frozenset({RefundStatus.REQUESTED, RefundStatus.APPROVED, RefundStatus.SUBMITTED, RefundStatus.SUCCEEDED})
+TAKEN = frozenset({RefundStatus.SUBMITTED, RefundStatus.SUCCEEDED})
+UNDECIDED = frozenset({RefundStatus.REQUESTED, RefundStatus.APPROVED})
+ENDED = frozenset({DisputeStatus.WON, DisputeStatus.LOST})
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """Money that has arrived, whether it settled a payment or not."""
+
+    payment_id: str
+    amount: Money
+    reference: str
+
+
+def received(deal: Deal) -> Iterator[Received]:
+    for payment in deal.payments:
+        if payment.status is PaymentStatus.SUCCEEDED and payment.reference:
+            yield Received(payment.id, payment.amount, payment.reference)
+    for money in deal.unapplied:
+        if money.reference:
+            yield Received(money.payment_id, money.amount, money.reference)
+
+
+def left(deal: Deal, reference: str) -> Money:
+    """What can still be given back of this money: without what is disputed, and what other refunds hold.
+
+    Raises `NotFound` for money that the deal has not received.
+    """
+    money = _money(deal, reference)
+    return Money(max(0, money.amount.amount_minor - _bound(deal, money)), money.amount.currency)
+
+
+def request(deal: Deal, reference: str, amount: Money, reason: str, by: str) -> list[e.Event]:
+    """Somebody asks to give money back. Raises `NotFound`, `Malformed`, and `Conflict` for more than is left."""
+    money, rest = _money(deal, reference), left(deal, reference)
+    if amount.amount_minor <= 0:
+        raise Malformed("a refund needs an amount above zero", pointer="/amount_minor")
+    if amount.currency != rest.currency or amount.amount_minor > rest.amount_minor:
+        raise Conflict(f"{format_money(amount)} cannot be given back: {format_money(rest)} of {reference} are left")
+    refund_id = f"ref_{deal.id}_{len(deal.refunds) + 1}"
+    return [e.RefundRequested(refund_id, money.payment_id, reference, amount, reason, by)]
+
+
+def approve(deal: Deal, refund_id: str, by: str, groups: frozenset[str]) -> list[e.Event]:
+    """Somebody of finance, who did not ask for it, agrees; the intent to give it back follows at once.
+
+    Raises `NotFound`, `ApproverNotEntitled`, `ApproverConflicted`, `WrongStage`, and `Conflict` when the money has
+    been disputed since.
+    """
+    refund = find(deal, refund_id)
+    _may_decide(deal, refund, by, groups)
+    if refund.status in HOLDS - {RefundStatus.REQUESTED}:
+        return []
+    if refund.status is not RefundStatus.REQUESTED:
+        raise WrongStage(f"refund {refund_id} is {refund.status}; ask for a new one")
+    require_cover(deal, refund)
+    return [e.RefundApproved(refund.key, refund_id, by)]
+
+
+def reject(deal: Deal, refund_id: str, by: str, groups: frozenset[str], reason: str) -> list[e.Event]:
+    """Finance says no, or whoever asked takes it back."""
+    refund = find(deal, refund_id)
+    if by != refund.requested_by:
+        _may_decide(deal, refund, by, groups)
+    if refund.status is RefundStatus.REJECTED:
+        return []
+    if refund.status is not RefundStatus.REQUESTED:
+        raise WrongStage(f"refund {refund_id} is {refund.status}; only one that waits for approval can be rejected")
+    return [e.RefundRejected(refund_id, by, reason)]
+
+
+def require_cover(deal: Deal, refund: Refund) -> None:
+    """All that is held and disputed of the money is still there. Raises `Conflict`."""
+    money = _money(deal, refund.reference)
+    if _bound(deal, money) > money.amount.amount_minor:
+        raise Conflict(f"refund {refund.id} is not covered: the money {refund.reference} is disputed")
+
+
+def refused(deal: Deal, refund_id: str, reason: str) -> list[e.Event]:
+    """The vendor will not make the refund; nothing for one that another report has moved on meanwhile."""
+    refund = find(deal, refund_id)
+    return [e.RefundFailed(refund.key, refund_id, reason)] if refund.status is RefundStatus.APPROVED else []
+
+
+def told(
+    deal: Deal, reference: str, key: str, vendor_id: str, outcome: str, amount: Money, reason: str
+) -> list[e.Event]:
+    """What the vendor says of a refund: `pending`, `succeeded` or `failed`, in any order and more than once.
+
+    Its word counts, also where the desk did not ask: money that has gone is an entry. A refund that bounced stays
+    failed. Raises `DealUnknown` for money that is not recorded yet.
+    """
+    money = _recorded(deal, reference)
+    known = next((r for r in deal.refunds if r.vendor_id == vendor_id or (key and r.key == key)), None)
+    refund_id, key = (known.id, known.key) if known else (vendor_id, key)
+    bounced = known is not None and known.status is RefundStatus.FAILED and known.vendor_id == vendor_id
+    match outcome:
+        case "failed":
+            holds = known is not None and known.status in HOLDS
+            return [e.RefundFailed(key, refund_id, reason, vendor_id)] if holds else []
+        case "succeeded":
+            over = bounced or (known is not None and known.status is RefundStatus.SUCCEEDED)
+            return [] if over else [e.PaymentRefunded(key, refund_id, money.payment_id, reference, amount, vendor_id)]
+        case _:
+            over = bounced or (known is not None and known.status in TAKEN)
+            return [] if over else [e.RefundSubmitted(key, refund_id, money.payment_id, reference, amount, vendor_id)]
+
+
+def disputed(
+    deal: Deal, reference: str, dispute_id: str, status: DisputeStatus, amount: Money, reason: str
+) -> list[e.Event]:
+    """The payer's bank takes money back, or gives it again; a late `OPEN` does not open what has ended.
+
+    Refunds that have not been tried yet and are no longer covered fail, the newest first: the bank pays that customer.
+    """
+    money = _recorded(deal, reference)
+    known = next((dispute for dispute in deal.disputes if dispute.id == dispute_id), None)
+    if known and (known.status in ENDED or (known.status, known.amount) == (status, amount)):
+        return []
+    told: list[e.Event] = [e.PaymentDisputed(dispute_id, money.payment_id, reference, amount, status.value, reason)]
+    others = replace(deal, disputes=tuple(dispute for dispute in deal.disputes if dispute.id != dispute_id))
+    taken = 0 if status is DisputeStatus.WON else _in(money, amount)
+    return told + _uncovered(deal, reference, _bound(others, money) + taken - money.amount.amount_minor)
+
+
+def find(deal: Deal, refund_id: str) -> Refund:
+    for refund in deal.refunds:
+        if refund.id == refund_id:
+            return refund
+    raise NotFound(f"deal {deal.id} has no refund {refund_id}")
+
+
+def _uncovered(deal: Deal, reference: str, missing: int) -> list[e.Event]:
+    failed: list[e.Event] = []
+    for refund in reversed(deal.refunds):
+        if missing <= 0:
+            break
+        intent = deal.intent(refund.key)
+        untried = refund.status in UNDECIDED and (intent is None or not intent.attempts)
+        if refund.reference == reference and untried:
+            failed.append(e.RefundFailed(refund.key, refund.id, "the payer's bank has taken the money back"))
+            missing -= refund.amount.amount_minor
+    return failed
+
+
+def _bound(deal: Deal, money: Received) -> int:
+    """What is disputed or held of this money; a dispute that was won is over."""
+    disputes = [d.amount for d in deal.disputes if d.reference == money.reference and d.status is not DisputeStatus.WON]
+    refunds = [r.amount for r in deal.refunds if r.reference == money.reference and r.status in HOLDS]
+    return sum(_in(money, amount) for amount in disputes + refunds)
+
+
+def _in(money: Received, amount: Money) -> int:
+    """The amount in the money's own currency; in another one it binds all of the money, until a person has looked."""
+    return amount.amount_minor if amount.currency == money.amount.currency else money.amount.amount_minor
+
+
+def _recorded(deal: Deal, reference: str) -> Received:
+    """A vendor's message may be faster than our own record of the money."""
+    try:
+        return _money(deal, reference)
+    except NotFound:
+        raise DealUnknown(f"deal {deal.id} has not recorded the money {reference} yet") from None
+
+
+def _money(deal: Deal, reference: str) -> Received:
+    for money in received(deal):
+        if money.reference == reference:
+            return money
+    raise NotFound(f"deal {deal.id} has received no money {reference}")
+
+
+def _may_decide(deal: Deal, refund: Refund, by: str, groups: frozenset[str]) -> None:
+    if FINANCE not in groups:
+        raise ApproverNotEntitled(f"{by} is not in {FINANCE}, which decides on refunds")
+    if by == refund.requested_by or by in deal.editors:
+        raise ApproverConflicted(f"{by} asked for refund {refund.id}, or owns or edited deal {deal.id}")

@@ -1,0 +1,277 @@
+"""What every implementation of the Signatures port must hold: DocuSign, Dropbox Sign, and the fake of other tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import time_machine
+
+from dealdesk.domain.deal import Deal
+from dealdesk.domain.stages import EnvelopeStatus, Stage
+from dealdesk.errors import VendorRefused, VendorUnavailable
+from dealdesk.ports import Person
+from local.twins.server import Refused, RunningTwin, Twin
+from tests.contract.signature_benches import Bench, DocusignBench, DropboxSignBench, FakeBench
+from tests.fakes.signatures import RETRY_AFTER_SECONDS, Trouble
+from tests.unit.domain.deals import a_deal
+
+SIGNER = Person("contact-1", "Zoë O'Neil", "zoe@express.example")
+KEY = "envelope:d-1:r1:1"
+OUT = (EnvelopeStatus.SENT, EnvelopeStatus.VOIDED)
+
+
+@pytest.fixture(params=["docusign", "dropbox_sign", "fake"])
+def bench(
+    request: pytest.FixtureRequest, running: Callable[[Twin], RunningTwin], key_pair: tuple[str, str]
+) -> Iterator[Bench]:
+    with time_machine.travel(datetime.now(UTC), tick=True) as clock:
+        made: dict[str, Callable[[], Bench]] = {
+            "docusign": lambda: DocusignBench(clock, running, key_pair),
+            "dropbox_sign": lambda: DropboxSignBench(clock, running),
+            "fake": lambda: FakeBench(clock),
+        }
+        yield made[request.param]()
+
+
+@pytest.fixture
+def deal() -> Deal:
+    return a_deal(Stage.APPROVED)
+
+
+@pytest.fixture
+def opened_at(bench: Bench) -> datetime:
+    return datetime.now(UTC)
+
+
+def test_what_is_sent_is_out_and_carries_the_key_of_its_intent(bench: Bench, deal: Deal) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+
+    state = bench.port.status(envelope_id)
+
+    assert (state.envelope_id, state.status, state.key, state.reason) == (envelope_id, EnvelopeStatus.SENT, KEY, "")
+    assert state.changed_at.utcoffset() == timedelta(0)
+
+
+def test_what_was_sent_is_found_by_its_key_and_by_no_other(bench: Bench, deal: Deal, opened_at: datetime) -> None:
+    for number in (1, 2, 3):
+        bench.port.send(f"envelope:d-{number}:r1:1", deal, SIGNER)
+
+    found = bench.port.look_up("envelope:d-2:r1:1", opened_at)
+
+    assert found is not None
+    assert (found.key, found.status) == ("envelope:d-2:r1:1", EnvelopeStatus.SENT)
+    assert bench.port.look_up("envelope:d-2:r1:2", opened_at) is None
+    assert bench.port.look_up("envelope:d-4:r1:1", opened_at) is None
+
+
+def test_a_key_protects_nothing_at_the_vendor_so_the_same_send_twice_is_two_contracts(bench: Bench, deal: Deal) -> None:
+    other = replace(deal, revision=2)
+
+    first, second, third = (bench.port.send(KEY, sent, SIGNER) for sent in (deal, deal, other))
+
+    assert len({first, second, third}) == bench.sent() == 3
+
+
+@pytest.mark.parametrize("trouble", [Trouble.LOST_ANSWER, Trouble.UNREADABLE])
+def test_a_send_whose_answer_is_lost_is_in_doubt_and_found_by_another_worker(
+    bench: Bench, deal: Deal, opened_at: datetime, trouble: Trouble
+) -> None:
+    bench.trouble(trouble)
+
+    with pytest.raises(VendorUnavailable):
+        bench.port.send(KEY, deal, SIGNER)
+    bench.later(minutes=2)
+    found = bench.another_worker().look_up(KEY, opened_at)
+
+    assert found is not None
+    assert (found.key, bench.sent()) == (KEY, 1)
+
+
+def test_a_worker_that_dies_after_sending_leaves_a_contract_that_is_found(
+    bench: Bench, deal: Deal, opened_at: datetime
+) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+
+    found = bench.another_worker().look_up(KEY, opened_at)
+
+    assert found is not None
+    assert found.envelope_id == envelope_id
+
+
+def test_a_contract_that_was_signed_before_the_look_up_is_found_signed(
+    bench: Bench, deal: Deal, opened_at: datetime
+) -> None:
+    bench.sign(bench.port.send(KEY, deal, SIGNER))
+
+    found = bench.another_worker().look_up(KEY, opened_at)
+
+    assert found is not None
+    assert found.status is EnvelopeStatus.COMPLETED
+
+
+@pytest.mark.parametrize("trouble", [Trouble.FAILED, Trouble.SLOW_DOWN])
+def test_a_send_that_was_turned_away_sent_nothing_and_can_be_tried_again(
+    bench: Bench, deal: Deal, opened_at: datetime, trouble: Trouble
+) -> None:
+    bench.trouble(trouble)
+
+    with pytest.raises(VendorUnavailable):
+        bench.port.send(KEY, deal, SIGNER)
+
+    assert bench.port.look_up(KEY, opened_at) is None
+    bench.port.send(KEY, deal, SIGNER)
+    assert bench.sent() == 1
+
+
+def test_a_vendor_that_asks_for_time_is_given_it(bench: Bench, deal: Deal) -> None:
+    bench.trouble(Trouble.SLOW_DOWN)
+
+    with pytest.raises(VendorUnavailable) as busy:
+        bench.port.send(KEY, deal, SIGNER)
+
+    assert busy.value.retry_after_seconds == RETRY_AFTER_SECONDS
+
+
+def test_a_vendor_that_does_not_answer_in_time_is_unavailable(bench: Bench, deal: Deal) -> None:
+    bench.port.send(KEY, deal, SIGNER)
+    bench.trouble(Trouble.TIMEOUT)
+
+    with getattr(bench, "impatient", ExitStack)(), pytest.raises(VendorUnavailable):
+        bench.port.send(KEY, deal, SIGNER)
+
+    assert bench.sent() == 1
+
+
+@pytest.mark.parametrize("trouble", list(Trouble))
+def test_a_look_up_without_a_clear_answer_is_no_proof_that_nothing_was_sent(
+    bench: Bench, deal: Deal, opened_at: datetime, trouble: Trouble
+) -> None:
+    bench.port.send(KEY, deal, SIGNER)
+    bench.trouble(trouble)
+
+    with getattr(bench, "impatient", ExitStack)(), pytest.raises(VendorUnavailable):
+        bench.port.look_up(KEY, opened_at)
+
+
+@pytest.mark.parametrize("trouble", [Trouble.LOST_ANSWER, Trouble.UNREADABLE, Trouble.FAILED])
+def test_a_status_without_a_clear_answer_is_no_status(bench: Bench, deal: Deal, trouble: Trouble) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+    bench.trouble(trouble)
+
+    with pytest.raises(VendorUnavailable):
+        bench.port.status(envelope_id)
+
+
+def test_a_signed_contract_is_completed_at_the_time_of_the_signature(bench: Bench, deal: Deal) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+    bench.later(hours=3)
+    before = datetime.now(UTC).replace(microsecond=0)
+
+    bench.sign(envelope_id)
+    after = datetime.now(UTC)
+    bench.later(hours=1)
+
+    state = bench.port.status(envelope_id)
+    assert (state.status, state.key) == (EnvelopeStatus.COMPLETED, KEY)
+    assert before <= state.changed_at <= after
+
+
+def test_a_declined_contract_tells_the_reason(bench: Bench, deal: Deal) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+
+    bench.decline(envelope_id, "too expensive")
+
+    state = bench.port.status(envelope_id)
+    assert (state.status, state.key, state.reason) == (EnvelopeStatus.DECLINED, KEY, "too expensive")
+
+
+def test_an_expired_contract_is_void_and_says_that_it_expired(bench: Bench, deal: Deal) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+
+    bench.expire(envelope_id)
+
+    state = bench.port.status(envelope_id)
+    assert state.status is EnvelopeStatus.VOIDED
+    assert "expired" in state.reason.lower()
+
+
+def test_a_contract_is_said_to_be_void_only_when_the_vendor_says_so(bench: Bench, deal: Deal) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+
+    bench.port.void(envelope_id, "the terms changed")
+    at_once = bench.port.status(envelope_id)
+    bench.finish_void(envelope_id)
+    bench.later(minutes=16)
+
+    assert at_once.status in OUT
+    assert bench.port.status(envelope_id).status is EnvelopeStatus.VOIDED
+
+
+def test_a_customer_may_sign_until_the_void_is_done_and_not_after(bench: Bench, deal: Deal) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+    bench.port.void(envelope_id, "the terms changed")
+    void_at_once = bench.port.status(envelope_id).status is EnvelopeStatus.VOIDED
+
+    with suppress(Refused):
+        bench.sign(envelope_id)
+    bench.later(minutes=16)
+
+    ended = bench.another_worker().status(envelope_id).status
+    assert ended is (EnvelopeStatus.VOIDED if void_at_once else EnvelopeStatus.COMPLETED)
+
+
+def test_a_void_that_is_asked_twice_is_one_void(bench: Bench, deal: Deal) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+
+    bench.port.void(envelope_id, "the terms changed")
+    bench.port.void(envelope_id, "the terms changed")
+    bench.finish_void(envelope_id)
+    bench.later(minutes=16)
+    bench.port.void(envelope_id, "the terms changed")
+
+    assert bench.port.status(envelope_id).status is EnvelopeStatus.VOIDED
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [("sign", EnvelopeStatus.COMPLETED), ("decline", EnvelopeStatus.DECLINED), ("expire", EnvelopeStatus.VOIDED)],
+)
+def test_a_void_that_comes_too_late_leaves_the_contract_as_it_ended(
+    bench: Bench, deal: Deal, end: str, status: EnvelopeStatus
+) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+    getattr(bench, end)(envelope_id, *(["no"] if end == "decline" else []))
+
+    bench.port.void(envelope_id, "the terms changed")
+
+    assert bench.port.status(envelope_id).status is status
+
+
+def test_a_void_whose_answer_is_lost_can_be_asked_again(bench: Bench, deal: Deal) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+    bench.trouble(Trouble.LOST_ANSWER)
+
+    with pytest.raises(VendorUnavailable):
+        bench.port.void(envelope_id, "the terms changed")
+    bench.later(minutes=16)
+    bench.another_worker().void(envelope_id, "the terms changed")
+    bench.finish_void(envelope_id)
+    bench.later(minutes=16)
+
+    assert bench.another_worker().status(envelope_id).status is EnvelopeStatus.VOIDED
+
+
+def test_an_envelope_that_the_vendor_does_not_know_is_refused(bench: Bench) -> None:
+    with pytest.raises(VendorRefused):
+        bench.port.status("e0000000-0000-4000-8000-000000000009")
+
+
+def test_a_signer_without_a_valid_address_is_refused_and_gets_nothing(bench: Bench, deal: Deal) -> None:
+    with pytest.raises(VendorRefused):
+        bench.port.send(KEY, deal, replace(SIGNER, email="nowhere"))
+
+    assert bench.sent() == 0

@@ -1,0 +1,222 @@
+"""From an approved refund to the money that is back, once; and what Stripe says of it in between."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from dealdesk.adapters.dynamo_deals import DynamoDeals
+from dealdesk.domain import refunds
+from dealdesk.domain.deal import Deal, DealId, Refund
+from dealdesk.domain.events import Event
+from dealdesk.domain.money import Money
+from dealdesk.domain.stages import DisputeStatus, PaymentStatus, RefundStatus, Stage
+from dealdesk.errors import LeaseHeld, VendorUnavailable
+from dealdesk.ports import Cause, PaymentLink, PaymentState, RefundState
+from dealdesk.usecases import request_payment as reaction
+from dealdesk.usecases.change import change
+from tests.fakes.payments import FakePayments, Session
+from tests.functions.messages import given, happened, stripe_request
+from tests.journeys.world import World
+from tests.unit.domain.deals import FINANCE, IN_FINANCE, LATER, NOW, OWNER, Story, a_story
+
+DEAL, REFUND, KEY = "d-1", "ref_d-1_1", "refund:ref_d-1_1"
+GIVEN = Money(40_000, "USD")
+
+
+def approved(deal_id: str = DEAL) -> Story:
+    story = a_story(Stage.CLOSED, deal_id)
+    story.then(refunds.request(story.deal, "pi_1", GIVEN, "overpaid", "person-sup"))
+    return story.then(refunds.approve(story.deal, f"ref_{deal_id}_1", FINANCE, IN_FINANCE))
+
+
+@pytest.fixture
+def deals(table_name: str) -> DynamoDeals:
+    made = DynamoDeals(table_name, 1200)
+    made.save(Deal(DealId(DEAL)), approved().events, cause=Cause("story", DEAL), actor=OWNER, now=NOW)
+    return made
+
+
+@pytest.fixture
+def provider() -> FakePayments:
+    amount = Money(1_000_000, "USD")
+    state = PaymentState("cs_1", "pay_d-1_1", "paid", amount, "pi_1")
+    link = PaymentLink("cs_1", "https://pay.test/cs_1", LATER)
+    return FakePayments(sessions={"cs_1": Session("payment:pay_d-1_1", amount, link, state)})
+
+
+def work(deals: DynamoDeals, provider: FakePayments, **later: float) -> list[str]:
+    return reaction.request_payment(deals, provider, DEAL, lambda: NOW + timedelta(**later))
+
+
+def refund(deals: DynamoDeals) -> Refund:
+    return deals.load(DEAL).refunds[0]
+
+
+def decided(deals: DynamoDeals, events: list[Event]) -> None:
+    change(deals, DEAL, lambda _: events, cause=Cause("test", "decided"), actor="vendor:stripe", now=NOW)
+
+
+def test_an_approved_refund_is_given_back_and_the_closed_deal_stays_paid(
+    deals: DynamoDeals, provider: FakePayments
+) -> None:
+    assert work(deals, provider) == [KEY]
+
+    deal = deals.load(DEAL)
+    assert (refund(deals).status, refund(deals).amount) == (RefundStatus.SUCCEEDED, GIVEN)
+    assert (deal.stage, deal.payments[0].status, deal.intents) == (Stage.CLOSED, PaymentStatus.SUCCEEDED, ())
+    assert work(deals, provider) == []
+    assert list(provider.refunds) == [KEY]
+
+
+def test_a_lost_answer_is_looked_up_and_nothing_is_given_back_twice(deals: DynamoDeals, provider: FakePayments) -> None:
+    provider.doubt, provider.lose_answer = VendorUnavailable("the answer was lost"), True
+
+    with pytest.raises(VendorUnavailable):
+        work(deals, provider)
+    work(deals, provider)
+
+    assert refund(deals).status is RefundStatus.SUCCEEDED
+    assert provider.calls == ["refund", "look up refund"]
+
+
+class Crash(BaseException):
+    """The worker is gone in the middle of its call."""
+
+
+def test_a_worker_that_dies_leaves_a_lease_and_then_a_look_up(
+    deals: DynamoDeals, provider: FakePayments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give = provider.refund
+
+    def die(key: str, reference: str, amount: Money, deal_id: str) -> RefundState:
+        give(key, reference, amount, deal_id)
+        raise Crash
+
+    with monkeypatch.context() as patched:
+        patched.setattr(provider, "refund", die)
+        with pytest.raises(Crash):
+            work(deals, provider)
+    with pytest.raises(LeaseHeld):
+        work(deals, provider, seconds=74)
+    work(deals, provider, seconds=76)
+
+    assert refund(deals).status is RefundStatus.SUCCEEDED
+    assert len(provider.refunds) == 1
+
+
+def test_a_refund_that_the_provider_refuses_fails_with_its_reason_and_can_be_asked_for_anew(
+    deals: DynamoDeals, provider: FakePayments
+) -> None:
+    provider.refunds["refund:by-hand"] = RefundState("r-0", "refund:by-hand", "succeeded", Money(1_000_000, "USD"))
+
+    work(deals, provider)
+
+    assert (refund(deals).status, refund(deals).reason) == (RefundStatus.FAILED, "that is more than was paid")
+    assert deals.load(DEAL).intents == ()
+    assert refunds.left(deals.load(DEAL), "pi_1") == Money(1_000_000, "USD")
+
+
+def test_money_that_the_bank_took_meanwhile_is_not_given_back_as_well(
+    deals: DynamoDeals, provider: FakePayments
+) -> None:
+    deal = deals.load(DEAL)
+    decided(deals, refunds.disputed(deal, "pi_1", "dp_1", DisputeStatus.OPEN, Money(1_000_000, "USD"), "fraudulent"))
+
+    work(deals, provider)
+
+    assert refund(deals).status is RefundStatus.FAILED
+    assert provider.refunds == {}
+
+
+def test_a_refund_in_doubt_when_the_bank_takes_the_money_is_looked_up_and_only_then_given_up(
+    deals: DynamoDeals, provider: FakePayments
+) -> None:
+    provider.doubt = VendorUnavailable("busy")
+    with pytest.raises(VendorUnavailable):
+        work(deals, provider)
+    deal = deals.load(DEAL)
+    decided(deals, refunds.disputed(deal, "pi_1", "dp_1", DisputeStatus.OPEN, Money(1_000_000, "USD"), "fraudulent"))
+
+    work(deals, provider)
+
+    assert provider.calls == ["refund", "look up refund"]
+    assert (refund(deals).status, provider.refunds) == (RefundStatus.FAILED, {})
+
+
+def test_a_refund_on_its_way_is_asked_about_when_it_is_silent(deals: DynamoDeals, provider: FakePayments) -> None:
+    provider.refund_outcome = "pending"
+    work(deals, provider)
+    assert refund(deals).status is RefundStatus.SUBMITTED
+
+    def ask(due: str) -> None:
+        reaction.ask_about_payment(deals, provider, DEAL, cause=Cause("chase", due), now=LATER)
+
+    ask("first")
+    assert [record.type for record in deals.history(DEAL)][-1] == "vendor.asked"
+    provider.refunds[KEY] = replace(provider.refunds[KEY], outcome="succeeded")
+    ask("second")
+
+    assert refund(deals).status is RefundStatus.SUCCEEDED
+
+
+# -- what Stripe says
+
+
+def refund_event(deal_id: str, event_id: str, kind: str = "refund.updated", **changes: Any) -> bytes:
+    about = {
+        "id": f"re_{deal_id}",
+        "object": "refund",
+        "amount": 40_000,
+        "currency": "usd",
+        "status": "succeeded",
+        "payment_intent": "pi_1",
+        "metadata": {"deal_id": deal_id, "intent": f"refund:ref_{deal_id}_1"},
+        **changes,
+    }
+    event = {"id": event_id, "object": "event", "type": kind, "created": 1_795_378_476, "data": {"object": about}}
+    return json.dumps(event).encode()
+
+
+def kept(desk: World, deal_id: str) -> DynamoDeals:
+    made: DynamoDeals = desk.port("receive_stripe", "deals")
+    made.save(Deal(DealId(deal_id)), approved(deal_id).events, cause=Cause("story", deal_id), actor=OWNER, now=NOW)
+    return made
+
+
+def tell(desk: World, body: bytes) -> str:
+    answer = given(desk, "stripe", stripe_request(desk, body))
+    assert answer.status == 200, answer.body
+    return str(answer.document["status"])
+
+
+def test_a_refund_that_stripe_tells_of_is_recorded_once(desk: World) -> None:
+    deals = kept(desk, "told")
+
+    said = [tell(desk, refund_event("told", "evt_told")) for _ in range(2)]
+    tell(desk, refund_event("told", "evt_told_again", "refund.created"))
+
+    assert said == ["recorded", "duplicate"]
+    assert happened(desk, "told").count("payment.refunded") == 1
+    assert deals.load("told").intents == ()
+
+
+def test_a_refund_that_bounced_is_told_after_it_had_succeeded(desk: World) -> None:
+    deals = kept(desk, "bounced")
+    tell(desk, refund_event("bounced", "evt_b1"))
+
+    tell(desk, refund_event("bounced", "evt_b2", "refund.failed", status="failed", failure_reason="lost_card"))
+
+    assert (deals.load("bounced").refunds[0].status, deals.load("bounced").refunds[0].reason) == ("FAILED", "lost_card")
+    assert deals.load("bounced").payments[0].status is PaymentStatus.SUCCEEDED
+
+
+@pytest.mark.parametrize("kind", ["refund.updated", "charge.refunded", "charge.dispute.created"])
+def test_what_names_no_deal_is_answered_and_ignored(desk: World, kind: str) -> None:
+    body = refund_event("nobody", f"evt_{kind}", kind, metadata={}, amount_refunded=1, reason="", id="x")
+
+    assert tell(desk, body) == "ignored"

@@ -1,0 +1,199 @@
+"""What PayPal says is proven, noted once and never believed: money moves only after PayPal has been asked."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from dealdesk.domain.deal import Deal
+from dealdesk.domain.stages import PaymentStatus, Stage
+from local.twins.paypal import PayPalTwin
+from tests.functions.conftest import Said
+from tests.functions.messages import JSON, given, happened, keep, parked, refused, stored
+from tests.journeys.world import World
+
+Event = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def payable(desk: World) -> Deal:
+    return keep(desk, Stage.AWAITING_PAYMENT, "wallet")
+
+
+def twin(desk: World) -> PayPalTwin:
+    found = desk.twins["paypal"]
+    assert isinstance(found, PayPalTwin)
+    return found
+
+
+def order_event(deal_id: str, event_id: str = "WH-1", **changes: Any) -> bytes:
+    """The payer has approved the deal's payment, unless the test says otherwise."""
+    unit = {
+        "amount": {"currency_code": "USD", "value": "10000.00"},
+        "custom_id": changes.pop("custom_id", f"pay_{deal_id}_1,{deal_id}"),
+        "invoice_id": f"pay_{deal_id}_1",
+    }
+    resource = {"id": "5O190127TN364715T", "status": "APPROVED", "purchase_units": [unit]}
+    event = {"id": event_id, "event_type": "CHECKOUT.ORDER.APPROVED", "resource": resource}
+    return json.dumps(event | changes).encode()
+
+
+def capture_event(deal_id: str, event_id: str) -> bytes:
+    resource = {
+        "id": "3C679366HH908993F",
+        "status": "COMPLETED",
+        "amount": {"currency_code": "USD", "value": "10000.00"},
+        "custom_id": f"pay_{deal_id}_1,{deal_id}",
+        "supplementary_data": {"related_ids": {"order_id": "5O190127TN364715T"}},
+    }
+    event = {"id": event_id, "event_type": "PAYMENT.CAPTURE.COMPLETED", "resource": resource}
+    return json.dumps(event).encode()
+
+
+def request(desk: World, body: bytes, **headers: str) -> Event:
+    signed = twin(desk).headers_of(body) | headers
+    return {"httpMethod": "POST", "headers": signed, "body": body.decode(), "isBase64Encoded": False}
+
+
+def test_an_approval_is_noted_and_published_and_moves_nothing(desk: World) -> None:
+    deal = keep(desk, Stage.AWAITING_PAYMENT, "approves")
+
+    answer = given(desk, "paypal", request(desk, order_event("approves", "WH-approves")))
+
+    assert (answer.status, answer.document) == (200, {"status": "recorded"})
+    assert happened(desk, "approves")[-1] == "payment.reported"
+    assert stored(desk, "approves").payments == deal.payments
+    desk.relay()
+    waiting = [json.loads(message.body) for message in desk.queues["RequestPaymentQueue"].messages]
+    (reported,) = [m["detail"]["data"] for m in waiting if m["detail-type"] == "payment.reported"]
+    assert reported == {
+        "payment_id": "pay_approves_1",
+        "session_id": "5O190127TN364715T",
+        "said": "CHECKOUT.ORDER.APPROVED",
+    }
+
+
+def test_a_message_that_says_the_money_has_arrived_is_only_a_hint(desk: World) -> None:
+    keep(desk, Stage.AWAITING_PAYMENT, "claims")
+
+    answer = given(desk, "paypal", request(desk, capture_event("claims", "WH-claims")))
+
+    deal = stored(desk, "claims")
+    assert answer.status == 200
+    assert deal.payment is not None
+    assert (deal.payment.status, deal.stage) == (PaymentStatus.PENDING, Stage.AWAITING_PAYMENT)
+
+
+def test_a_replayed_message_is_noted_once(desk: World) -> None:
+    keep(desk, Stage.AWAITING_PAYMENT, "twice")
+    body = order_event("twice", "WH-twice")
+
+    answers = [given(desk, "paypal", request(desk, body)) for _ in range(3)]
+
+    assert [answer.document["status"] for answer in answers] == ["recorded", "duplicate", "duplicate"]
+    assert happened(desk, "twice").count("payment.reported") == 1
+
+
+def test_a_message_about_a_deal_that_is_not_known_yet_is_parked(desk: World) -> None:
+    answer = given(desk, "paypal", request(desk, order_event("unheard", "WH-unheard")))
+
+    assert answer.status == 202
+    waiting = [json.loads(body) for body in parked(desk)]
+    assert {
+        "parked": {
+            "kind": "paypal",
+            "message": {
+                "deal_id": "unheard",
+                "cause": "paypal:WH-unheard",
+                "report": {
+                    "payment_id": "pay_unheard_1",
+                    "session_id": "5O190127TN364715T",
+                    "said": "CHECKOUT.ORDER.APPROVED",
+                },
+            },
+        }
+    } in waiting
+
+
+def test_a_message_about_a_payment_that_is_not_recorded_yet_is_parked(desk: World) -> None:
+    keep(desk, Stage.SIGNED, "early")
+
+    answer = given(desk, "paypal", request(desk, order_event("early", "WH-early")))
+
+    assert answer.status == 202
+    assert "payment.reported" not in happened(desk, "early")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        order_event("wallet", custom_id="cart-4711"),
+        order_event("wallet", custom_id=""),
+        order_event("wallet", event_type="BILLING.PLAN.CREATED"),
+        order_event("wallet", event_type="CUSTOMER.DISPUTE.CREATED"),
+    ],
+    ids=["another system's", "nobody's", "a plan", "a dispute"],
+)
+def test_what_concerns_no_payment_of_the_desk_is_answered_and_ignored(desk: World, payable: Deal, body: bytes) -> None:
+    answer = given(desk, "paypal", request(desk, body))
+
+    assert (answer.status, answer.document) == (200, {"status": "ignored"})
+    assert stored(desk, "wallet").version == payable.version
+
+
+def test_a_message_without_a_signature_is_refused(desk: World, said: Said, payable: Deal) -> None:
+    event = request(desk, order_event("wallet")) | {"headers": JSON}
+
+    answer = refused(desk, said, "paypal", event)
+
+    assert answer.status == 401
+    assert "PAYPAL-TRANSMISSION-ID" in answer.document["detail"]
+
+
+def test_a_message_that_was_changed_on_its_way_is_refused(desk: World, said: Said, payable: Deal) -> None:
+    event = request(desk, order_event("wallet"))
+
+    answer = refused(desk, said, "paypal", event | {"body": event["body"].replace("10000.00", "1.00")})
+
+    assert answer.status == 401
+
+
+def test_a_certificate_of_another_host_is_never_fetched(desk: World, said: Said, payable: Deal) -> None:
+    other = {"Paypal-Cert-Url": "https://evil.example/v1/notifications/certs/CERT-1"}
+
+    answer = refused(desk, said, "paypal", request(desk, order_event("wallet"), **other))
+
+    assert (answer.status, "no address of PayPal's" in answer.body) == (401, True)
+
+
+def test_a_certificate_that_cannot_be_fetched_now_brings_the_message_again(
+    desk: World, said: Said, payable: Deal
+) -> None:
+    desk.port("receive_paypal", "certificates")._kept.clear()
+    desk.fail("paypal", match="GET /v1/notifications/certs", kind="status", status=503)
+
+    answer = refused(desk, said, "paypal", request(desk, order_event("wallet")))
+
+    assert answer.status == 503
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"[]", "the body is no PayPal event"),
+        (b"{}", "the body is no PayPal event"),
+        (order_event("wallet", resource=[]), "no PayPal order in resource"),
+        (order_event("wallet", resource={"id": 7, "status": "APPROVED", "purchase_units": []}), "$.id"),
+        (order_event("wallet", id=7), "$.id"),
+        (b'{"more": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", "nested too deeply"),
+    ],
+    ids=["list", "empty", "resource", "order", "id", "deep"],
+)
+def test_a_signed_body_that_is_no_message_is_refused(
+    desk: World, said: Said, payable: Deal, body: bytes, words: str
+) -> None:
+    answer = refused(desk, said, "paypal", request(desk, body))
+
+    assert (answer.status, words in answer.document["detail"]) == (422, True), answer.body
