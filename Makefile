@@ -90,6 +90,7 @@ down: .venv/.local ## stop it
 	@$(BIN)/python -m local down
 
 bench: .venv/.lint ## measure; writes .local/bench.json
+	@$(UV) sync --quiet --frozen --inexact --group lint --group bench --python $(BIN)/python
 	@$(BIN)/python -m tests.bench
 
 schemas: .venv/.local ## write docs/events from the code

@@ -34,9 +34,9 @@ from replies import as_response, guarded, install
 
 from dealdesk.contracts import rest, views
 from dealdesk.domain import approvals, invoices, payments
+from dealdesk.domain.advice import what_would_pass
 from dealdesk.domain.approvals import Answer
 from dealdesk.domain.chain import first_break
-from dealdesk.domain.counterfactual import what_would_pass
 from dealdesk.domain.disclosure import what_a_rep_may_try
 from dealdesk.domain.events import QuoteReceived
 from dealdesk.domain.guardrails import evaluate, to_json

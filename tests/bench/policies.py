@@ -1,72 +1,128 @@
-"""What a decision costs: the rules alone, and the whole preview with what would pass instead."""
+"""What a decision costs: the rules alone beside other engines, the whole preview, and a very large policy.
+
+Times are CPU seconds of this thread. Every engine must find the same violated rules in every deal, or the run ends.
+"""
 
 from __future__ import annotations
 
+import json
 import statistics
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TypeVar
 
+from dealdesk.contracts.rest import QuoteIn
+from dealdesk.domain.advice import what_would_pass
 from dealdesk.domain.condition_text import InvalidCondition, parse_condition
-from dealdesk.domain.counterfactual import what_would_pass
+from dealdesk.domain.facts import Facts
 from dealdesk.domain.guardrails import evaluate, to_json
-from dealdesk.domain.judging import judge, rate_for
+from dealdesk.domain.judging import Judged, judge, judged, rate_for, violated
 from dealdesk.domain.measures import terms_of
-from dealdesk.domain.quote import Quote, Risk
-from dealdesk.policies import TEMPLATES, load_template, shipped_rates
+from dealdesk.domain.policy import Policy, parse_policy
+from dealdesk.domain.quote import Quote
+from dealdesk.domain.rules import BUILT_IN
+from dealdesk.policies import shipped_rates
+from tests.bench.deals import deals, large_deal, policy_document
+from tests.bench.engines import engines
 from tests.bench.figures import Figure
-from tests.unit.domain.quotes import a_line, a_quote
 from tests.unit.domain.test_conditions import HOSTILE
 
-ROUNDS = 9
-
-
-def quotes() -> list[Quote]:
-    """Every mix of risk, discount, terms and size that the shipped policies tell apart, in two currencies."""
-    return [
-        a_quote(
-            *(a_line(str(number), unit=unit, off=off) for number in range(1, lines + 1)),
-            risk=risk,
-            payment_terms_days=days,
-            currency=currency,
-        )
-        for risk in Risk
-        for off in ("0", "15", "25", "35")
-        for days in (30, 40, 60)
-        for unit, lines in (("900.00", 1), ("4000.00", 3), ("700.00", 20))
-        for currency in ("USD", "EUR")
-    ]
+ROUNDS, LARGE_ROUNDS = 9, 40
+COPIES, LINES = 20, 200
+Thing = TypeVar("Thing")
 
 
 def measure() -> list[Figure]:
-    asked, rates = quotes(), shipped_rates()
-    rule_seconds: list[float] = []
-    preview_seconds: list[float] = []
-    for policy in map(load_template, TEMPLATES):
-        measured = [(terms := terms_of(quote), rate_for(terms, policy, rates)) for quote in asked]
-        for _ in range(ROUNDS):
-            begun = time.perf_counter()
-            for terms, rate in measured:
-                judge(terms, policy, rate)
-            rule_seconds.append((time.perf_counter() - begun) / len(measured))
-            for quote in asked:
-                begun = time.perf_counter()
-                decision = evaluate(quote, policy, rates)
-                to_json(decision)
-                what_would_pass(decision)
-                preview_seconds.append(time.perf_counter() - begun)
+    """`policy.evaluate` is facts in, violations out; `policy.judge` measures the facts of the deal as well.
+
+    `policy.preview_p99` is the whole of a preview in process: validate the JSON (pydantic, as REST does; its share is
+    `policy.parse`), measure, judge, explain, search what would pass, write the JSON. Network and table are not in it.
+    """
+    policy, rates = parse_policy(policy_document()), shipped_rates()
+    bodies = [json.dumps(deal).encode() for deal in deals()]
+    quotes = [_read(body) for body in bodies]
+    measured = [(terms := terms_of(quote), rate_for(terms, policy, rates)) for quote in quotes]
+    standing = [judged(terms, policy, rate) for terms, rate in measured]
+    core, beside = _beside(policy, standing)
+    previews = [_seconds(lambda body: _preview(body, policy), body) for _ in range(3) for body in bodies]
+    centiles = statistics.quantiles(previews, n=100)
     return [
-        Figure("policy.evaluate", statistics.median(rule_seconds) * 1e6, "us"),
+        Figure("policy.evaluate", core, "us", limit=10),
+        *beside,
+        Figure("policy.judge", _median(lambda pair: judge(pair[0], policy, pair[1]), measured), "us"),
+        Figure("policy.parse", _median(_read, bodies), "us"),
         Figure("policy.refuse_hostile_text", max(map(_refuse_seconds, HOSTILE.values())) * 1e3, "ms", limit=10),
-        Figure("policy.preview_p99", statistics.quantiles(preview_seconds, n=100)[98] * 1e6, "us"),
+        Figure("policy.preview_p50", centiles[49] * 1e6, "us"),
+        Figure("policy.preview_p99", centiles[98] * 1e6, "us"),
+        Figure(f"policy.rules_{COPIES * len(policy.rules)}_lines_{LINES}", _large(), "us"),
     ]
+
+
+def _beside(policy: Policy, standing: Sequence[Judged]) -> tuple[float, list[Figure]]:
+    """Our own core and the other engines, in turns, so that all meet the same machine."""
+    written = policy.programme.written
+    facts = [(stands.verdict.deal, stands.verdict.lines) for stands in standing]
+
+    def core(deal: tuple[Facts, tuple[Facts, ...]]) -> set[str]:
+        return {breach.rule.id for breach in violated(deal[0], [written.line(line) for line in deal[1]], policy)}
+
+    others = [(engine, [engine.contexts(deal, lines) for deal, lines in facts]) for engine in engines(policy)]
+    for number, stands in enumerate(standing):
+        expected = {breach.rule.id for breach in stands.verdict.breaches} - BUILT_IN
+        for engine, contexts in others:
+            if (found := engine.violated(*contexts[number])) != expected:
+                raise SystemExit(f"{engine.name} differs by {found ^ expected} on {json.dumps(deals()[number])}")
+    seconds: dict[str, list[float]] = {"core": [], **{engine.name: [] for engine, _ in others}}
+    for _ in range(ROUNDS):
+        seconds["core"].append(_each(core, facts))
+        for engine, contexts in others:
+            seconds[engine.name].append(_each(lambda pair, ask=engine.violated: ask(*pair), contexts))  # type: ignore[misc]
+    own = statistics.median(seconds.pop("core"))
+    medians = {name: statistics.median(taken) for name, taken in seconds.items()}
+    return own, [Figure(f"policy.vs.{name}", taken, "us", "typed core", taken / own) for name, taken in medians.items()]
+
+
+def _large() -> float:
+    """A whole decision by many rules on many lines: measured, judged, explained, with what would pass."""
+    policy, quote = parse_policy(policy_document(COPIES)), QuoteIn.model_validate(large_deal(LINES)).to_quote(None)
+    return (
+        statistics.median(_seconds(lambda asked: evaluate(asked, policy, {}), quote) for _ in range(LARGE_ROUNDS)) * 1e6
+    )
+
+
+def _read(body: bytes) -> Quote:
+    return QuoteIn.model_validate_json(body).to_quote(None)
+
+
+def _preview(body: bytes, policy: Policy) -> str:
+    decision = evaluate(QuoteIn.model_validate_json(body).to_quote(None), policy, {})
+    return json.dumps(to_json(decision) | {"what_would_pass": what_would_pass(decision)})
+
+
+def _median(call: Callable[[Thing], object], things: Sequence[Thing]) -> float:
+    return statistics.median(_each(call, things) for _ in range(ROUNDS))
+
+
+def _each(call: Callable[[Thing], object], things: Sequence[Thing]) -> float:
+    """Microseconds for each of them."""
+    begun = time.thread_time()
+    for thing in things:
+        call(thing)
+    return (time.thread_time() - begun) / len(things) * 1e6
+
+
+def _seconds(call: Callable[[Thing], object], thing: Thing) -> float:
+    begun = time.thread_time()
+    call(thing)
+    return time.thread_time() - begun
 
 
 def _refuse_seconds(hostile: tuple[str, int]) -> float:
     """The best of several: the rest is the machine's noise."""
-    found: list[float] = []
-    for _ in range(ROUNDS):
-        begun = time.perf_counter()
+
+    def refuse(text: str) -> None:
         with suppress(InvalidCondition):
-            parse_condition(hostile[0])
-        found.append(time.perf_counter() - begun)
-    return min(found)
+            parse_condition(text)
+
+    return min(_seconds(refuse, hostile[0]) for _ in range(ROUNDS))

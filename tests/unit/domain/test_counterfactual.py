@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dealdesk.domain.counterfactual import what_would_pass
+from dealdesk.domain.advice import what_would_pass
 from dealdesk.domain.decision import Change, Outcome
 from dealdesk.domain.guardrails import evaluate, to_json
 from dealdesk.domain.policy import Policy, parse_policy
@@ -197,6 +197,22 @@ def test_every_suggestion_does_what_it_says_when_applied(policy: Policy, quote: 
     if found.joint is not None:
         after = evaluate(applied(quote, found.joint.changes, policy), policy, {})
         assert (after.outcome, after.required_steps) == (found.joint.outcome, found.joint.required_steps)
+
+
+@pytest.mark.parametrize("risk", Risk)
+@pytest.mark.parametrize(
+    ("unit", "net", "cost", "quantity"),
+    [("21.97", "15.1593", "8.788", "9"), ("399.23", "87.8306", "139.7305", "1"), ("248.84", "84.6056", "99.536", "4")],
+)
+def test_growth_is_not_suggested_where_a_margin_at_its_floor_hangs_on_rounding(
+    unit: str, net: str, cost: str, quantity: str, risk: Risk
+) -> None:
+    policy = load_template("saas-standard")
+    quote = a_quote(a_line(unit=unit, net=net, cost=cost, quantity=quantity), risk=risk)
+    joint = evaluate(quote, policy, {}).counterfactual.joint
+
+    assert joint is not None
+    assert evaluate(applied(quote, joint.changes, policy), policy, {}).outcome is joint.outcome
 
 
 @settings(deadline=None)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dealdesk.adapters import codec
-from dealdesk.domain.counterfactual import what_would_pass
+from dealdesk.domain.advice import what_would_pass
 from dealdesk.domain.deal import Deal, DealId
 from dealdesk.domain.decision import Decision, Disclosure
 from dealdesk.domain.directory import NOBODY

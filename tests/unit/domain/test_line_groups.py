@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dealdesk.domain.counterfactual import what_would_pass
+from dealdesk.domain.advice import what_would_pass
 from dealdesk.domain.decision import Decision, Outcome
 from dealdesk.domain.events import Grant
 from dealdesk.domain.grants import limits_of, scope_of, survives

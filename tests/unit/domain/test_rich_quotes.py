@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dealdesk.adapters import codec
+from dealdesk.domain.advice import what_would_pass
 from dealdesk.domain.amendments import Amends, LineToday
-from dealdesk.domain.counterfactual import what_would_pass
 from dealdesk.domain.decision import Change
 from dealdesk.domain.fingerprint import fingerprint
 from dealdesk.domain.guardrails import evaluate

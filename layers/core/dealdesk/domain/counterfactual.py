@@ -1,4 +1,4 @@
-"""Finds the smallest changes that would pass, and says them in a sentence.
+"""Finds the smallest changes that would pass.
 
 Nothing is suggested on the strength of one rule: a lower discount raises the contract value and may trip a
 rule on size. So every change is judged by the whole policy, and only what was seen to help is returned.
@@ -8,106 +8,132 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dealdesk.domain.decision import Change, Counterfactual, Decision, FxRate, Joint, Lever, Outcome, between
-from dealdesk.domain.facts import COMMITTED_MONTHS, FACTS, RUN_RATE, Unit, plain
-from dealdesk.domain.judging import Breach, Verdict, judge
+from dealdesk.domain.compiled import Breach
+from dealdesk.domain.decision import Change, Counterfactual, FxRate, Joint, Lever, Outcome
+from dealdesk.domain.facts import FACTS, Unit, plain
+from dealdesk.domain.judging import Judged, Verdict, judge, judged
 from dealdesk.domain.measures import WHOLE, Terms, discount
 from dealdesk.domain.money import format_scaled
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.rules import LimitTable, Unknown
-from dealdesk.domain.suggestions import BILLING, CAP, VALUE, Move, Moves, apply_moves, merged, moves_for
+from dealdesk.domain.suggestions import (
+    BILLING,
+    CAP,
+    VALUE,
+    Capped,
+    Move,
+    Moves,
+    apply_moves,
+    asks_for_price,
+    merged,
+    moves_any,
+    moves_for,
+)
 
-MAX_TRIALS = 48
+MAX_TRIALS, LEAST_TRIALS, MAX_LINES_JUDGED = 48, 8, 1_600
+"""How many changed quotes are judged: a bound on time, whatever the policy. A long quote gets fewer of them, so that
+less may be found for it, but what is found was judged like everything else."""
 SLIGHTLY_MORE = (1, 2, 3, 7, 19, 53)
-"""How many changed quotes are judged at most: a bound on time, whatever the policy."""
-
-_NO_LEVER = frozenset(fact.name for fact in FACTS.values() if fact.slot in RUN_RATE or fact.slot == COMMITTED_MONTHS)
+HAIRS = (1, 2, 5)  # basis points
 
 _Rank = tuple[int, int]
+_Row = tuple[str, int, tuple[int, ...]]
 
 
-def find_counterfactual(terms: Terms, verdict: Verdict, policy: Policy, rate: FxRate | None) -> Counterfactual:
+def find_counterfactual(standing: Judged, policy: Policy, rate: FxRate | None) -> Counterfactual:
     """The levers that help alone, and the fewest of them that together reach the best outcome in reach."""
+    verdict = standing.verdict
     missing = any(isinstance(breach.rule.test, Unknown) for breach in verdict.breaches)
     if missing or verdict.outcome is Outcome.AUTO_APPROVE:
         return Counterfactual()
-    search = _Search(terms, verdict, policy, rate)
-    return Counterfactual(search.levers(), search.joint())
-
-
-def what_would_pass(decision: Decision) -> str:
-    """One sentence for the CRM: "Passes at a discount of 20.00% or less." """
-    if decision.outcome is Outcome.AUTO_APPROVE:
-        return "Passes as it is."
-    total = dict(decision.facts).get("discount_pct", "")
-    alone = [x.change for x in decision.counterfactual.levers if x.outcome is Outcome.AUTO_APPROVE]
-    if alone:
-        return f"Passes at {', or at '.join(_phrase(change, total) for change in alone)}."
-    joint = decision.counterfactual.joint
-    if joint is None:
-        if wanted := [f"{FACTS[v.fact].label} {v.passes_at}" for v in decision.violations if v.fact in _NO_LEVER]:
-            return f"Nothing is suggested; the policy wants {' and '.join(dict.fromkeys(wanted))}."
-        return "No change of discount, payment terms, term, billing or volume would pass this policy."
-    phrases = [_phrase(change, total) for change in joint.changes]
-    listed = phrases[0] if len(phrases) == 1 else f"{', '.join(phrases[:-1])} and {phrases[-1]}"
-    if joint.outcome is Outcome.AUTO_APPROVE:
-        return f"Passes at {listed}."
-    return f"Needs only {' and '.join(joint.required_steps)} at {listed}."
+    search = _Search(standing, policy, rate)
+    joint = search.joint()
+    return Counterfactual(search.levers(), joint)
 
 
 class _Search:
     """One search: the quote as it stands, and a purse of trials."""
 
-    def __init__(self, terms: Terms, verdict: Verdict, policy: Policy, rate: FxRate | None) -> None:
-        self._terms = terms
-        self._before = verdict
+    def __init__(self, standing: Judged, policy: Policy, rate: FxRate | None) -> None:
+        self._standing = standing
+        self._terms, self._before = standing.terms, standing.verdict
         self._policy = policy
         self._rate = rate
         self._may_grow = any(
             isinstance(test := breach.rule.test, LimitTable) and (test.fact.name, test.op) == (VALUE, "min")
-            for breach in verdict.breaches
+            for breach in self._before.breaches
         )
-        self._seen: dict[Moves, tuple[Terms, Verdict]] = {(): (terms, verdict)}
+        self._seen: dict[Moves, Judged] = {(): standing}
+        self._purse = max(min(MAX_TRIALS, MAX_LINES_JUDGED // len(self._terms.lines)), LEAST_TRIALS)
+        self._latest = standing
+        self._capped: Capped = {}
+        self._hopeful: dict[str, bool] = {}
+        self._discounts: dict[str, int] = {}
 
     def levers(self) -> tuple[Lever, ...]:
         """Single changes that better the outcome; of those that reach the same, the smallest."""
         found: dict[Move, Verdict] = {}
         for breaches in _grouped(self._before.breaches):
+            if self._is_spent():
+                break
+            rule, cleared = breaches[0].rule, set[tuple[str, ...] | None]()
+            if asks_for_price(rule) and not self._can_better(CAP):
+                continue
             for move in moves_for(breaches[0], breaches, self._terms, self._policy, self._rate):
+                # A lower cap on the same lines only gives up more.
+                if (move.lever == CAP and move.lines in cleared) or not self._can_better(move.lever):
+                    continue
                 verdict = self._try((move,))
-                if verdict is not None and self._better(verdict):
+                if verdict is not None and self._better(verdict) and self._is_steady((move,), verdict):
                     found[move] = verdict
+                if move.lever == CAP and verdict is not None and all(b.rule is not rule for b in verdict.breaches):
+                    cleared.add(move.lines)
         pairs = list(found.items())
         kept = [pair for pair in pairs if not any(self._makes_needless(other, pair) for other in pairs)]
         return tuple(self._lever(move, verdict) for move, verdict in kept)
 
+    def _can_better(self, lever: str) -> bool:
+        """Whether the rules that read nothing of what the lever moves leave room for a better outcome."""
+        if lever not in self._hopeful:
+            reads = self._policy.programme.written.reads
+            kept = {b.rule.step for b in self._before.breaches if not moves_any(lever, reads[b.rule.id])}
+            blocked = self._before.outcome is Outcome.BLOCKED
+            self._hopeful[lever] = None not in kept and (blocked or self._fewer_to_ask(frozenset(filter(None, kept))))
+        return self._hopeful[lever]
+
     def joint(self) -> Joint | None:
         """Clears rule after rule, each time judging the whole, then drops what was not needed."""
         moves: Moves = ()
+        stuck: set[_Row] = set()
         for _ in range(len(self._before.breaches) + 4):
-            further = self._clear_one_more(moves)
+            further = self._clear_one_more(moves, stuck)
             if further is None:
                 break
             moves = further
-        best = self._seen[moves][1]
-        if not self._better(best) or not self._is_steady(moves, best):
+        moves = self._at_any_size(moves)
+        best = self._seen[moves].verdict
+        if not self._better(best):
             return None
         for move in moves:
             fewer = tuple(other for other in moves if other != move)
             verdict = self._try(fewer)
-            if verdict is not None and _rank(verdict) <= _rank(best):
+            if verdict is not None and _rank(verdict) <= _rank(best) and self._is_steady(fewer, verdict):
                 moves, best = fewer, verdict
         ordered = tuple(x for stage in self._policy.route_for(best.steps) for x in stage.steps)
         return Joint(tuple(self._change(move) for move in moves), best.outcome, ordered)
 
-    def _clear_one_more(self, moves: Moves) -> Moves | None:
-        terms, verdict = self._seen[moves]
-        for breaches in _grouped(verdict.breaches):
+    def _clear_one_more(self, moves: Moves, stuck: set[_Row]) -> Moves | None:
+        """The moves with one more that clears a rule; what no move cleared so far is tried again last."""
+        terms, verdict, _ = self._seen[moves]
+        for breaches in sorted(_grouped(verdict.breaches), key=lambda group: _row(group[0]) in stuck):
+            if self._is_spent():
+                return None
             for move in self._steadiest_first(moves_for(breaches[0], breaches, terms, self._policy, self._rate)):
                 trial = merged(moves, self._steadied(move))
                 after = self._try(trial)
                 if after is not None and _keys(after) < _keys(verdict):
                     return trial
+            stuck.add(_row(breaches[0]))
         return None
 
     def _steadiest_first(self, moves: Iterable[Move]) -> list[Move]:
@@ -125,7 +151,19 @@ class _Search:
         currency, others = self._policy.currency, tuple(move for move in moves if move is not growth)
         sizes = (growth._replace(to=int(growth.to) + more) for more in SLIGHTLY_MORE)
         grown = (apply_moves(self._terms, (*others, size), currency, self._rate) for size in sizes)
-        return all(_rank(judge(terms, self._policy, self._rate)) <= _rank(reached) for terms in grown)
+        worst = _with_costs_rounded_up(self._seen[moves].terms)
+        return all(_rank(judge(terms, self._policy, self._rate)) <= _rank(reached) for terms in (worst, *grown))
+
+    def _at_any_size(self, moves: Moves) -> Moves:
+        """The moves, with caps a hair lower where they would reach as much at some sizes only; else none."""
+        for hair in (0, *HAIRS):
+            lower = tuple(m._replace(to=max(int(m.to) - hair, 0)) if m.lever == CAP else m for m in moves)
+            verdict = self._try(lower)
+            if verdict is None:
+                break
+            if _rank(verdict) <= _rank(self._seen[moves].verdict) and self._is_steady(lower, verdict):
+                return lower
+        return ()
 
     def _steadied(self, move: Move) -> Move:
         """A cap a hair lower where the quote may also have to grow: at another size it rounds differently."""
@@ -136,18 +174,27 @@ class _Search:
     def _try(self, moves: Moves) -> Verdict | None:
         """The verdict on the changed quote; None when the purse is empty."""
         if moves not in self._seen:
-            if len(self._seen) > MAX_TRIALS:
+            if self._is_spent():
                 return None
-            terms = apply_moves(self._terms, moves, self._policy.currency, self._rate)
-            self._seen[moves] = (terms, judge(terms, self._policy, self._rate))
-        return self._seen[moves][1]
+            terms = apply_moves(self._terms, moves, self._policy.currency, self._rate, self._capped)
+            like = self._seen.get(moves[:-1], self._latest)
+            unchanged = like.terms == terms
+            self._latest = like if unchanged else judged(terms, self._policy, self._rate, like)
+            self._seen[moves] = self._latest
+        return self._seen[moves].verdict
+
+    def _is_spent(self) -> bool:
+        return len(self._seen) > self._purse
 
     def _better(self, after: Verdict) -> bool:
         """A milder outcome, or the same one with fewer people to ask and nobody new."""
-        before, asked = self._before, self._policy.asked
-        if after.outcome is before.outcome:
-            return after.steps < before.steps and asked(after.steps) != asked(before.steps)
-        return after.outcome.severity < before.outcome.severity
+        if after.outcome is self._before.outcome:
+            return self._fewer_to_ask(after.steps)
+        return after.outcome.severity < self._before.outcome.severity
+
+    def _fewer_to_ask(self, steps: frozenset[str]) -> bool:
+        before, asked = self._before.steps, self._policy.asked
+        return steps < before and asked(steps) != asked(before)
 
     def _makes_needless(self, other: tuple[Move, Verdict], pair: tuple[Move, Verdict]) -> bool:
         """Whether the other reaches as much on the same lever with a smaller change."""
@@ -189,16 +236,27 @@ class _Search:
         return Change(move.lever, plain(fact, now, currency), plain(fact, move.to, currency), unit)
 
     def _highest_discount(self, move: Move) -> int:
-        chosen = [line for line in self._terms.lines if move.lines is None or line.id in move.lines]
-        return max(found[0] for line in chosen if (found := discount((line,))) is not None)
+        if not self._discounts:
+            self._discounts = {x.id: found[0] for x in self._terms.lines if (found := discount((x,))) is not None}
+        return max(found for id, found in self._discounts.items() if move.lines is None or id in move.lines)
+
+
+def _with_costs_rounded_up(terms: Terms) -> Terms:
+    """The least margin that rounding could leave: on each line a minor unit for its cost, and one for its price."""
+    lines = (x if x.cost_minor is None else x._replace(cost_minor=x.cost_minor + 2) for x in terms.lines)
+    return terms._replace(lines=tuple(lines))
 
 
 def _grouped(breaches: tuple[Breach, ...]) -> list[list[Breach]]:
     """The breaches of one row on several lines together, in the policy's order; a group of lines stays by itself."""
-    groups: dict[tuple[str, int, tuple[int, ...]], list[Breach]] = {}
+    groups: dict[_Row, list[Breach]] = {}
     for breach in breaches:
-        groups.setdefault((breach.rule.id, breach.row, breach.group), []).append(breach)
+        groups.setdefault(_row(breach), []).append(breach)
     return list(groups.values())
+
+
+def _row(breach: Breach) -> _Row:
+    return breach.rule.id, breach.row, breach.group
 
 
 def _keys(verdict: Verdict) -> frozenset[tuple[str, int | None, tuple[int, ...]]]:
@@ -207,45 +265,3 @@ def _keys(verdict: Verdict) -> frozenset[tuple[str, int | None, tuple[int, ...]]
 
 def _rank(verdict: Verdict) -> _Rank:
     return verdict.outcome.severity, len(verdict.steps)
-
-
-def _phrase(change: Change, total_discount: str) -> str:
-    if change.is_band:
-        return _within(change)
-    match change.lever:
-        case "max_line_discount_pct" if change.lines is not None:
-            return f"{change.to}% discount or less on line {', '.join(change.lines)}"
-        case "max_line_discount_pct" if change.before == total_discount:
-            return f"a discount of {change.to}% or less"
-        case "max_line_discount_pct":
-            return f"no line discounted by more than {change.to}%"
-        case "payment_days":
-            return f"payment terms of net {change.to} or {_more_or_less(change)}"
-        case "term_months":
-            return f"a term of {change.to} months or {_more_or_less(change)}"
-        case "billing":
-            return f"{change.to} billing"
-        case _:
-            return f"a total contract value of {_grouped_digits(change.to)} {change.unit} or more"
-
-
-def _within(change: Change) -> str:
-    where = "" if change.lines is None else f" on line {', '.join(change.lines)}"
-    match change.lever:
-        case "max_line_discount_pct":
-            return f"a discount {between(change.to, change.unit)}{where or ' on every line'}"
-        case "payment_days":
-            return f"payment terms {between(change.to, ' days')}"
-        case "term_months":
-            return f"a term {between(change.to, ' months')}"
-        case _:
-            return f"a total contract value {between(change.to, f' {change.unit}')}"
-
-
-def _more_or_less(change: Change) -> str:
-    return "more" if int(change.to) > int(change.before) else "less"
-
-
-def _grouped_digits(amount: str) -> str:
-    whole, point, rest = amount.partition(".")
-    return f"{int(whole):,}{point}{rest}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import ROUND_FLOOR, Decimal
 
-from dealdesk.domain.counterfactual import what_would_pass
+from dealdesk.domain.advice import what_would_pass
 from dealdesk.domain.decision import Change, Counterfactual, Decision, Disclosure, Outcome, Violation, between
 from dealdesk.domain.facts import FACTS, Fact, Unit
 from dealdesk.domain.wording import place_of

@@ -64,6 +64,9 @@ DISCRETIONARY, EXIT_DISCOUNT, LATER_DISCOUNT, DELTA_DISCOUNT = 24, 26, 28, 30
 SLOTS = 32
 RUN_RATE = frozenset({ANNUAL_VALUE, ANNUAL_REVENUE, DISCRETIONARY, EXIT_DISCOUNT, LATER_DISCOUNT, DELTA_DISCOUNT})
 """What `run_rate` adds: judged only for policies that ask for it, and always shown."""
+_OF_A_LINE = (DISCOUNT, MARGIN, DISCRETIONARY, EXIT_DISCOUNT, LATER_DISCOUNT, DELTA_DISCOUNT)
+LINE_SLOTS = frozenset({SKU, CHARGE, *_OF_A_LINE, *(at + 1 for at in _OF_A_LINE)})
+"""What a line has of its own, whatever the deal around it but its term."""
 
 FACTS: dict[str, Fact] = {
     fact.name: fact

@@ -7,7 +7,6 @@ import json
 from decimal import Decimal
 
 from dealdesk.domain.amendments import Amends
-from dealdesk.domain.money import EXACT
 from dealdesk.domain.pricing import Pricing
 from dealdesk.domain.quote import Line, Quote
 
@@ -95,4 +94,7 @@ def _given(number: Decimal | None) -> str | None:
 
 def _plain(number: Decimal) -> str:
     """10, 10.0 and 1E+1 are one number, and so one text."""
-    return format(number.normalize(EXACT), "f") if number else "0"
+    if not number:
+        return "0"
+    text = format(number, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text

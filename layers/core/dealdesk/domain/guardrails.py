@@ -19,7 +19,7 @@ from dealdesk.domain.decision import (
     Violation,
 )
 from dealdesk.domain.fingerprint import fingerprint
-from dealdesk.domain.judging import judge, rate_for
+from dealdesk.domain.judging import judged, rate_for
 from dealdesk.domain.measures import terms_of
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.quote import Quote
@@ -48,7 +48,8 @@ def evaluate(quote: Quote, policy: Policy, fx: Mapping[str, FxRate]) -> Decision
     """
     terms = terms_of(quote)
     rate = rate_for(terms, policy, fx)
-    verdict = judge(terms, policy, rate)
+    standing = judged(terms, policy, rate)
+    verdict = standing.verdict
     if not policy.reads_run_rate:
         add_run_rate(verdict.deal, terms, policy.currency, rate)
     route = policy.route_for(verdict.steps)
@@ -63,7 +64,7 @@ def evaluate(quote: Quote, policy: Policy, fx: Mapping[str, FxRate]) -> Decision
         facts=fact_texts(verdict.deal, policy),
         fx=rate,
         fingerprint=fingerprint(quote),
-        counterfactual=find_counterfactual(terms, verdict, policy, rate),
+        counterfactual=find_counterfactual(standing, policy, rate),
         covered=policy.covered(verdict.steps),
         disclosure=policy.disclosure,
         valid_days=policy.valid_days,

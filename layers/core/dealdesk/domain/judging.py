@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
+from dealdesk.domain.compiled import Breach, Hit
 from dealdesk.domain.decision import FxRate, Outcome
-from dealdesk.domain.facts import Facts
+from dealdesk.domain.facts import Fact, Facts
 from dealdesk.domain.line_groups import group_facts, groups_of
-from dealdesk.domain.measures import Terms, deal_facts, line_facts
+from dealdesk.domain.measures import Priced, Terms, deal_facts, line_facts
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.programme import PASSES
-from dealdesk.domain.rules import LIST_PRICE_MISSING, RATE_MISSING, Rule
+from dealdesk.domain.rules import LIST_PRICE_MISSING, RATE_MISSING
 from dealdesk.domain.run_rate import add_line_run_rate, add_run_rate
-
-
-class Breach(NamedTuple):
-    """A rule that is violated: by which row of its table, on which line or group of lines (places in the terms)."""
-
-    rule: Rule
-    row: int
-    line: int | None
-    group: tuple[int, ...] = ()
 
 
 class Verdict(NamedTuple):
@@ -32,6 +25,14 @@ class Verdict(NamedTuple):
     breaches: tuple[Breach, ...]
     outcome: Outcome
     steps: frozenset[str]
+
+
+class Judged(NamedTuple):
+    """Terms with their verdict, and what each line violated: what it takes to judge slightly other terms quickly."""
+
+    terms: Terms
+    verdict: Verdict
+    hits: tuple[list[Hit], ...]
 
 
 def rate_for(terms: Terms, policy: Policy, fx: Mapping[str, FxRate]) -> FxRate | None:
@@ -45,36 +46,71 @@ def rate_for(terms: Terms, policy: Policy, fx: Mapping[str, FxRate]) -> FxRate |
 
 def judge(terms: Terms, policy: Policy, rate: FxRate | None) -> Verdict:
     """Every rule is asked and every reason kept; requirements add up, and one blocking rule blocks."""
+    return judged(terms, policy, rate).verdict
+
+
+def judged(terms: Terms, policy: Policy, rate: FxRate | None, like: Judged | None = None) -> Judged:
+    """The terms with their verdict; lines that are as they were in `like` are not asked again."""
     deal = deal_facts(terms, policy.currency, rate)
     if policy.reads_run_rate:
         add_run_rate(deal, terms, policy.currency, rate)
-    breaches = _missing(terms, policy, rate)
-    for rule, check in policy.deal_checks:
-        row = check(deal)
-        if row != PASSES:
-            breaches.append(Breach(rule, row, None))
     lines: tuple[Facts, ...] = ()
+    hits: tuple[list[Hit], ...] = ()
     if policy.line_checks:
-        lines = tuple([line_facts(deal, line) for line in terms.lines])
-        if policy.reads_run_rate:
-            for facts, line in zip(lines, terms.lines, strict=True):
-                add_line_run_rate(facts, line, terms)
-        for rule, check in policy.line_checks:
-            for index, facts in enumerate(lines):
-                row = check(facts)
-                if row != PASSES:
-                    breaches.append(Breach(rule, row, index))
+        written = policy.programme.written
+        if like is None or written.around_lines(deal) != written.around_lines(like.verdict.deal):
+            lines = tuple([_facts_of(line, deal, terms, policy) for line in terms.lines])
+            hits = tuple(map(written.line, lines))
+        else:
+            lines, hits = _only_changed(terms, deal, policy, like)
+    breaches = _missing(terms, policy, rate) + violated(deal, hits, policy)
     if policy.group_checks:
         breaches += _of_groups(deal, terms, policy)
-    return _verdict(deal, lines, breaches)
+    return Judged(terms, _verdict(deal, lines, breaches), hits)
+
+
+def violated(deal: Facts, hits: Sequence[list[Hit]], policy: Policy) -> list[Breach]:
+    """The rules that the deal violates, and those that its lines were found to, in the policy's order."""
+    found = policy.programme.written.deal(deal)
+    if any(hits):
+        on_lines = [(place, index, rule, row) for index, line in enumerate(hits) for place, rule, row in line]
+        found += [Breach(rule, row, index) for _, index, rule, row in sorted(on_lines, key=_by_place)]
+    return found
+
+
+_by_place = itemgetter(0, 1)
+
+
+def _facts_of(line: Priced, deal: Facts, terms: Terms, policy: Policy) -> Facts:
+    found = line_facts(deal, line)
+    if policy.reads_run_rate:
+        add_line_run_rate(found, line, terms)
+    return found
+
+
+def _only_changed(
+    terms: Terms, deal: Facts, policy: Policy, like: Judged
+) -> tuple[tuple[Facts, ...], tuple[list[Hit], ...]]:
+    """What no rule reads stays in the facts of a line as it was before."""
+    ask, lines, hits = policy.programme.written.line, list(like.verdict.lines), list(like.hits)
+    for index, (line, before) in enumerate(zip(terms.lines, like.terms.lines, strict=True)):
+        if line is not before:
+            lines[index] = _facts_of(line, deal, terms, policy)
+            hits[index] = ask(lines[index])
+    return tuple(lines), tuple(hits)
 
 
 def _of_groups(deal: Facts, terms: Terms, policy: Policy) -> Iterator[Breach]:
+    """The rules on lines that share an attribute; the groups by one attribute are measured once."""
+    measured: dict[Fact, list[tuple[tuple[int, ...], Facts]]] = {}
     for rule, check in policy.group_checks:
-        assert rule.group_by is not None, "these are the rules that look at groups"
-        for group in groups_of(terms.lines, rule.group_by):
-            row = check(group_facts(deal, [terms.lines[place] for place in group], rule.group_by))
-            if row != PASSES:
+        by = rule.group_by
+        assert by is not None, "these are the rules that look at groups"
+        if by not in measured:
+            groups = groups_of(terms.lines, by)
+            measured[by] = [(group, group_facts(deal, [terms.lines[at] for at in group], by)) for group in groups]
+        for group, facts in measured[by]:
+            if (row := check(facts)) != PASSES:
                 yield Breach(rule, row, None, group)
 
 
@@ -82,16 +118,14 @@ def _missing(terms: Terms, policy: Policy, rate: FxRate | None) -> list[Breach]:
     found: list[Breach] = []
     if rate is None and terms.currency != policy.currency:
         found.append(Breach(RATE_MISSING, 0, None))
-    for index, line in enumerate(terms.lines):
-        if not line.list_exact:
-            found.append(Breach(LIST_PRICE_MISSING, 0, index))
+    found += [Breach(LIST_PRICE_MISSING, 0, index) for index, line in enumerate(terms.lines) if not line.list_exact]
     return found
 
 
 def _verdict(deal: Facts, lines: tuple[Facts, ...], breaches: list[Breach]) -> Verdict:
     if not breaches:
         return Verdict(deal, lines, (), Outcome.AUTO_APPROVE, frozenset())
-    if any(breach.rule.step is None for breach in breaches):
+    steps = {breach.rule.step for breach in breaches}
+    if None in steps:
         return Verdict(deal, lines, tuple(breaches), Outcome.BLOCKED, frozenset())
-    steps = frozenset(breach.rule.step for breach in breaches if breach.rule.step is not None)
-    return Verdict(deal, lines, tuple(breaches), Outcome.NEEDS_APPROVAL, steps)
+    return Verdict(deal, lines, tuple(breaches), Outcome.NEEDS_APPROVAL, frozenset(step for step in steps if step))

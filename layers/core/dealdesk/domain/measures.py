@@ -101,7 +101,7 @@ def priced(
 ) -> Priced:
     """A line with its amounts rounded once."""
     list_minor = to_minor(list_exact, currency)
-    scaled = EXACT.scaleb(list_exact, minor_units(currency))
+    scaled = list_exact.scaleb(minor_units(currency), EXACT)
     return Priced(
         line_id,
         sku,
@@ -118,21 +118,23 @@ def priced(
 
 def discount(lines: Sequence[Priced]) -> tuple[int, int] | None:
     """The discount of these lines together, (rounded up, rounded down); None without a list price."""
-    listed = sum([line.list_minor for line in lines])
+    return _discount(lines, sum([line.list_minor for line in lines]), sum([line.net_minor for line in lines]))
+
+
+def _discount(lines: Sequence[Priced], listed: int, net: int) -> tuple[int, int] | None:
     if listed == 0:
         return None
-    net = sum([line.net_minor for line in lines])
     given = WHOLE * (listed - net)
-    down = given // listed
     up = -(-given // listed)
     # Rounding explains at most one minor unit a line: half of the list amount, half of the net amount.
-    if up > 0 and listed * (WHOLE + 1 - up) - net * WHOLE <= WHOLE * len(lines):
-        up = _explained_by_rounding(lines, net, up)
-    return up, min(down, up)
+    least = -((WHOLE * len(lines) - given) // listed)
+    if least < up > 0:
+        up = _explained_by_rounding(lines, net, max(least, 0), up)
+    return up, min(given // listed, up)
 
 
-def _explained_by_rounding(lines: Sequence[Priced], net: int, up: int) -> int:
-    low, high = 0, up
+def _explained_by_rounding(lines: Sequence[Priced], net: int, low: int, high: int) -> int:
+    """The smallest discount from `low` to `high` at which the lines would come to no more than this."""
     while low < high:
         middle = (low + high) // 2
         if net >= sum([rounded_at(line, middle) for line in lines]):
@@ -157,12 +159,14 @@ def margin(lines: Sequence[Priced]) -> tuple[int, int] | None:
 
     What is given away for nothing counts as sold for one minor unit, so that a margin floor still sees it.
     """
-    cost = 0
-    for line in lines:
-        if line.cost_minor is None:
-            return None
-        cost += line.cost_minor
-    net = sum([line.net_minor for line in lines])
+    return _margin(lines, sum([line.net_minor for line in lines]))
+
+
+def _margin(lines: Sequence[Priced], net: int) -> tuple[int, int] | None:
+    costs = [line.cost_minor for line in lines]
+    if None in costs:
+        return None
+    cost = sum(costs)  # type: ignore[arg-type]
     if net == 0 and cost == 0:
         return None
     net = max(net, 1)
@@ -172,7 +176,10 @@ def margin(lines: Sequence[Priced]) -> tuple[int, int] | None:
 
 def contract_value(terms: Terms, currency: str, rate: FxRate | None) -> int | None:
     """The net total in the policy's currency, rounded once more; None when the rate is missing."""
-    net = sum([line.net_minor for line in terms.lines])
+    return _converted(sum([line.net_minor for line in terms.lines]), terms, currency, rate)
+
+
+def _converted(net: int, terms: Terms, currency: str, rate: FxRate | None) -> int | None:
     if terms.currency == currency:
         return net
     if rate is None:
@@ -184,17 +191,20 @@ def deal_facts(terms: Terms, currency: str, rate: FxRate | None) -> Facts:
     """The figures of the whole deal, by slot."""
     found: Facts = [None] * SLOTS
     lines = terms.lines
-    _put(found, slot.DISCOUNT, discount(lines))
+    net = sum([line.net_minor for line in lines])
+    together = _discount(lines, sum([line.list_minor for line in lines]), net)
+    _put(found, slot.DISCOUNT, together)
+    charged = [line.charge_type for line in lines]
     for at, charge_type in _BY_CHARGE:
-        chosen = [line for line in lines if line.charge_type is charge_type]
-        if chosen:
-            _put(found, at, discount(chosen))
-    _put(found, slot.MARGIN, margin(lines))
+        if charge_type in charged:
+            chosen = [line for line in lines if line.charge_type is charge_type]
+            _put(found, at, together if len(chosen) == len(lines) else discount(chosen))
+    _put(found, slot.MARGIN, _margin(lines, net))
     found[slot.PAYMENT_DAYS] = terms.payment_days
     found[slot.TERM_MONTHS] = terms.term_months
     months, opt_out = terms.term_months, terms.opt_out_after_months
     found[slot.COMMITTED_MONTHS] = months if opt_out is None else min(months, opt_out)
-    found[slot.CONTRACT_VALUE] = contract_value(terms, currency, rate)
+    found[slot.CONTRACT_VALUE] = _converted(net, terms, currency, rate)
     found[slot.BILLING] = terms.billing
     found[slot.RISK] = terms.risk
     found[slot.SEGMENT] = terms.segment
@@ -214,8 +224,9 @@ _BY_CHARGE = (
 def line_facts(deal: Facts, line: Priced) -> Facts:
     """The deal's figures as one line sees them: discount and margin are the line's own."""
     found = deal.copy()
-    _put(found, slot.DISCOUNT, discount((line,)))
-    _put(found, slot.MARGIN, margin((line,)))
+    alone = (line,)
+    _put(found, slot.DISCOUNT, _discount(alone, line.list_minor, line.net_minor))
+    _put(found, slot.MARGIN, _margin(alone, line.net_minor))
     found[slot.SKU] = line.sku
     found[slot.CHARGE] = line.charge_type.value
     return found

@@ -16,7 +16,7 @@ EXACT = Context(prec=160, rounding=ROUND_HALF_UP, traps=[InvalidOperation, Divis
 
 PLAIN_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?")
 _LARGEST_INT = 10**15 - 1
-_ONE = Decimal(1)
+_MOST_DIGITS = 150
 _POWERS = (1, 10, 100, 1_000, 10_000)
 
 # ISO 4217 list one; ANG and BGN are kept for contracts that were signed in them.
@@ -63,9 +63,9 @@ class Money:
 def to_minor(amount: Decimal, currency: str) -> int:
     """Rounds to whole minor units, a half away from zero. The one place where money is rounded."""
     exponent = minor_units(currency)
-    if not amount.is_finite():
+    if not amount.is_finite() or amount.adjusted() > _MOST_DIGITS:
         raise ValueError(f"{amount} is not an amount")
-    return int(EXACT.quantize(EXACT.scaleb(amount, exponent), _ONE))
+    return int(amount.scaleb(exponent, EXACT).to_integral_value(ROUND_HALF_UP, EXACT))
 
 
 def to_major(amount_minor: int, currency: str) -> Decimal:
@@ -107,7 +107,8 @@ def format_scaled(value: int, decimals: int) -> str:
 
 def format_money(money: Money) -> str:
     """For people: "1,234.50 USD"."""
-    return f"{to_major(money.amount_minor, money.currency):,f} {money.currency}"
+    whole, point, rest = format_amount(money.amount_minor, money.currency).partition(".")
+    return f"{'-' if whole == '-0' else ''}{int(whole):,}{point}{rest} {money.currency}"
 
 
 def spread_by_largest_remainder(total_minor: int, weights: Sequence[int]) -> list[int]:

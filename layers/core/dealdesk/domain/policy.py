@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from dealdesk.domain.approval_steps import Covers, Step, covered_in, covers_of, read_route, read_steps
+from dealdesk.domain.compiled import Programme
 from dealdesk.domain.decision import Disclosure, RouteStage
 from dealdesk.domain.facts import RUN_RATE
 from dealdesk.domain.fingerprint import canonical_json
@@ -43,6 +44,7 @@ class Policy:
     hash: str = field(init=False, compare=False)
     deal_checks: tuple[tuple[Rule, Check], ...] = field(init=False, repr=False, compare=False)
     line_checks: tuple[tuple[Rule, Check], ...] = field(init=False, repr=False, compare=False)
+    programme: Programme = field(init=False, repr=False, compare=False)
     group_checks: tuple[tuple[Rule, Check], ...] = field(init=False, repr=False, compare=False)
     order: tuple[str, ...] = field(init=False, repr=False, compare=False)
     covers: Covers = field(init=False, repr=False, compare=False)
@@ -55,6 +57,7 @@ class Policy:
         lines = [pair for pair in compiled if pair[0].at_line]
         object.__setattr__(self, "line_checks", tuple(pair for pair in lines if pair[0].group_by is None))
         object.__setattr__(self, "group_checks", tuple(pair for pair in lines if pair[0].group_by is not None))
+        object.__setattr__(self, "programme", Programme(self.rules))
         object.__setattr__(self, "order", tuple(step for stage in self.route for step in stage.steps))
         object.__setattr__(self, "covers", covers_of(self.steps))
         read = {fact.slot for rule in self.rules for fact in facts_of(rule)}

@@ -7,15 +7,15 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from dealdesk.domain import facts as slot
+from dealdesk.domain.compiled import Breach
 from dealdesk.domain.conditions import Compare, Condition, leaves
 from dealdesk.domain.decision import FxRate
-from dealdesk.domain.facts import FACTS
-from dealdesk.domain.judging import Breach
+from dealdesk.domain.facts import FACTS, Unit
 from dealdesk.domain.measures import WHOLE, Priced, Terms, contract_value, margin, priced
 from dealdesk.domain.money import EXACT, to_major, to_minor
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.quote import Billing, ChargeType
-from dealdesk.domain.rules import AllowedTable, LimitTable, Unknown
+from dealdesk.domain.rules import AllowedTable, LimitTable, Rule, Unknown
 from dealdesk.domain.shapes import Shape, multiplied, raised
 
 CAP, DAYS, TERM, BILLING, VALUE = (
@@ -32,6 +32,25 @@ _CHARGE_OF = {
     slot.ONE_TIME_DISCOUNT: ChargeType.ONE_TIME,
     slot.USAGE_DISCOUNT: ChargeType.USAGE,
 }
+_OF_THE_CUSTOMER = {slot.RISK, slot.SEGMENT, slot.REGION, slot.NEW_LOGO, slot.CURRENCY, slot.SKU, slot.CHARGE}
+_OF_THE_TERM = {slot.TERM_MONTHS, slot.COMMITTED_MONTHS}
+_OF_THE_PRICE = {*range(slot.DISCOUNT, slot.MARGIN + 2), slot.CONTRACT_VALUE}
+_UNMOVED = {
+    TERM: _OF_THE_CUSTOMER | _OF_THE_PRICE | {slot.PAYMENT_DAYS, slot.BILLING},
+    CAP: _OF_THE_CUSTOMER | _OF_THE_TERM | {slot.PAYMENT_DAYS, slot.BILLING},
+    VALUE: _OF_THE_CUSTOMER | _OF_THE_TERM | {slot.PAYMENT_DAYS, slot.BILLING},
+}
+_MOVED_ALONE = {DAYS: slot.PAYMENT_DAYS, BILLING: slot.BILLING}
+
+
+def moves_any(lever: str, slots: frozenset[int]) -> bool:
+    """Whether the lever can change any of these facts."""
+    return _MOVED_ALONE[lever] in slots if lever in _MOVED_ALONE else not slots <= _UNMOVED[lever]
+
+
+def asks_for_price(rule: Rule) -> bool:
+    """Whether only a lower discount can satisfy the rule."""
+    return isinstance(rule.test, LimitTable) and rule.test.fact.unit is Unit.PERCENT
 
 
 class Move(NamedTuple):
@@ -56,14 +75,21 @@ def merged(moves: Moves, move: Move) -> Moves:
     return (*kept, move)
 
 
-def apply_moves(terms: Terms, moves: Moves, currency: str, rate: FxRate | None) -> Terms:
+Capped = dict[tuple[int, int], Priced]
+"""Lines at a cap that were priced before, by the identity of the line and the cap: both lines live as long as it."""
+
+
+def apply_moves(
+    terms: Terms, moves: Moves, currency: str, rate: FxRate | None, priced_before: Capped | None = None
+) -> Terms:
     """The terms after the moves; growth comes last, at the prices that the caps leave."""
+    known = {} if priced_before is None else priced_before
     lines, days, months, billing = terms.lines, terms.payment_days, terms.term_months, terms.billing
     target: int | None = None
     for move in moves:
         match move.lever:
             case "max_line_discount_pct":
-                lines = _capped(lines, terms.currency, move.lines, int(move.to))
+                lines = _capped(lines, terms.currency, move.lines, int(move.to), known)
             case "payment_days":
                 days = int(move.to)
             case "term_months":
@@ -87,17 +113,26 @@ def apply_moves(terms: Terms, moves: Moves, currency: str, rate: FxRate | None) 
     return after if target is None else _grown(after, target, currency, rate)
 
 
-def _capped(lines: tuple[Priced, ...], currency: str, ids: tuple[str, ...] | None, cap: int) -> tuple[Priced, ...]:
+def _capped(
+    lines: tuple[Priced, ...], currency: str, ids: tuple[str, ...] | None, cap: int, known: Capped
+) -> tuple[Priced, ...]:
     keep = Decimal(WHOLE - cap).scaleb(-4)
     chosen = None if ids is None else frozenset(ids)
-    after = []
-    for line in lines:
-        net = EXACT.multiply(line.list_exact, keep)
-        if net > line.net_exact and (chosen is None or line.id in chosen):
-            shape = None if line.shape is None else raised(line, line.shape, currency, net)
-            line = _repriced(line, currency, line.list_exact, net, line.cost_exact, shape)
-        after.append(line)
+    after = list(lines)
+    for index, line in enumerate(lines):
+        if chosen is None or line.id in chosen:
+            if (capped := known.get((id(line), cap))) is None:
+                capped = known[id(line), cap] = _at_cap(line, currency, keep)
+            after[index] = capped
     return tuple(after)
+
+
+def _at_cap(line: Priced, currency: str, keep: Decimal) -> Priced:
+    net = EXACT.multiply(line.list_exact, keep)
+    if net <= line.net_exact:
+        return line
+    shape = None if line.shape is None else raised(line, line.shape, currency, net)
+    return line._replace(net_exact=net, net_minor=to_minor(net, currency), shape=shape)
 
 
 def _grown(terms: Terms, target: int, currency: str, rate: FxRate | None) -> Terms:
@@ -161,13 +196,30 @@ def _around(
             yield from (Move(BILLING, None, value.value) for value in Billing)
         elif isinstance(leaf, Compare) and isinstance(leaf.value, int):
             if leaf.fact.slot in (slot.PAYMENT_DAYS, slot.TERM_MONTHS):
-                for value in (leaf.value, leaf.value - 1, leaf.value + 1):
+                for value in _other_side(_now(leaf, terms), leaf.op, leaf.value):
                     yield from _towards(leaf.fact.slot, value, "", ids, terms, policy, rate)
             else:
                 rising = leaf.fact.slot in (slot.MARGIN, slot.CONTRACT_VALUE)
                 beyond = leaf.value + (1 if rising else -1)
                 for value in (leaf.value, beyond) if leaf.op in (">", "<") else (beyond, leaf.value):
                     yield from _towards(leaf.fact.slot, value, "min" if rising else "max", ids, terms, policy, rate)
+
+
+def _now(leaf: Compare, terms: Terms) -> int:
+    """What the comparison reads of days or months: a term is long enough by what is committed of it."""
+    if leaf.fact.slot == slot.PAYMENT_DAYS:
+        return terms.payment_days
+    if leaf.op in ("<", ">=") and terms.opt_out_after_months is not None:
+        return min(terms.term_months, terms.opt_out_after_months)
+    return terms.term_months
+
+
+def _other_side(now: int, op: str, value: int) -> tuple[int, ...]:
+    """The nearest figures at which the comparison answers differently from now."""
+    if op in ("==", "!="):
+        return (value - 1, value + 1) if now == value else (value,)
+    first = value if op in ("<", ">=") else value + 1  # of those on the upper side
+    return (first,) if now < first else (first - 1,)
 
 
 def _towards(
@@ -235,18 +287,18 @@ def _caps_reaching(lines: Sequence[Priced], target: int, least: int, ids: tuple[
     The target is in 10,000ths of a minor unit: what rounding does to a small quote must not decide a cap.
     """
 
+    amounts = [(line.list_minor, line.net_minor * WHOLE) for line in lines]
+
     def net_at(cap: int) -> int:
-        return sum([max(line.net_minor * WHOLE, line.list_minor * (WHOLE - cap)) for line in lines])
+        return sum([max(net, listed * (WHOLE - cap)) for listed, net in amounts])
 
     if net_at(least) < target:
         return
-    low, high = least, WHOLE if net_at(least + 1) >= target else least
-    while low < high:
-        middle = (low + high + 1) // 2
-        if net_at(middle) >= target:
-            low = middle
-        else:
-            high = middle - 1
+    low = least
+    while low < WHOLE and net_at(low + 1) >= target:
+        # Higher caps lose at most what the lines that this one holds lose: so far the target is surely reached.
+        held = sum([listed for listed, net in amounts if listed * (WHOLE - low - 1) > net])
+        low = min(low + 1 + (net_at(low + 1) - target) // held, WHOLE) if held else WHOLE
     yield Move(CAP, ids, low)
     if low > least:
         yield Move(CAP, ids, low - 1)

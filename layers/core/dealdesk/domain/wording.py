@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dealdesk.domain.compiled import Breach
 from dealdesk.domain.conditions import Condition, leaves, render
 from dealdesk.domain.decision import Violation
 from dealdesk.domain.facts import FACTS, Fact, Facts, Unit, plain, spoken
-from dealdesk.domain.judging import Breach, Verdict
+from dealdesk.domain.judging import Verdict
 from dealdesk.domain.line_groups import group_facts, group_value
 from dealdesk.domain.measures import Terms
 from dealdesk.domain.policy import Policy
