@@ -168,14 +168,16 @@ def _zen(questions: list[Expression], names: list[str]) -> Ask:
     import zen
 
     compiled = zen.compile_expression(f"[{', '.join(_as_text(question, 'and', 'or') for question in questions)}]")
-    return compiled.evaluate
+    ask: Ask = compiled.evaluate
+    return ask
 
 
 def _datalogic(questions: list[Expression], names: list[str]) -> Ask:
     from datalogic_py import Engine as DataLogic
 
     compiled = DataLogic().compile([_as_json_logic(question) for question in questions])
-    return compiled.evaluate
+    ask: Ask = compiled.evaluate
+    return ask
 
 
 def engines(policy: Policy) -> list[Engine]:
