@@ -8,23 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from dealdesk.adapters import codec
+from dealdesk.adapters import codec, reads
 from dealdesk.adapters.claims import (
     NEW,
     Condition,
     Item,
-    busy,
     claim_item,
-    claim_key,
     commit,
     equals,
-    key_of,
     new_item,
-    replay,
     require_room,
 )
 from dealdesk.domain.calendar import BusinessCalendar, Window
@@ -74,9 +67,9 @@ class DynamoApprovers:
         self._dynamodb = aws.client("dynamodb")
 
     def directory(self, cause: Cause | None = None) -> Directory:
-        if cause is not None and (claim := self._get(*claim_key(cause))):
-            raise replay(claim, cause)
-        rows = {item["sk"]["S"]: item["body"]["S"] for item in self._rows()}
+        reads.refuse_seen(self._dynamodb, self._table, cause)
+        found = reads.rows(self._dynamodb, self._table, APPROVERS, DELEGATION, DIRECTORY)
+        rows = {item["sk"]["S"]: item["body"]["S"] for item in found}
         kept = codec.parse(rows.pop(DIRECTORY), Kept) if DIRECTORY in rows else None
         delegations = tuple(codec.parse(body, Delegation) for body in rows.values())
         if kept is None:
@@ -85,7 +78,7 @@ class DynamoApprovers:
         return Directory(kept.members, delegations, calendars)
 
     def version(self) -> int:
-        item = self._get(APPROVERS, DIRECTORY)
+        item = reads.row(self._dynamodb, self._table, APPROVERS, DIRECTORY)
         return int(item["version"]["N"]) if item else 0
 
     def keep_members(
@@ -115,27 +108,3 @@ class DynamoApprovers:
     def _commit(self, version: int, writes: list[tuple[Item, Condition]], cause: Cause, now: datetime) -> None:
         claim = claim_item(cause, APPROVERS, version, now)
         commit(self._dynamodb, self._table, claim, writes, cause, "the directory")
-
-    def _rows(self) -> list[Item]:
-        query: dict[str, Any] = {
-            "TableName": self._table,
-            "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
-            "ExpressionAttributeValues": {
-                ":pk": {"S": APPROVERS},
-                ":first": {"S": DELEGATION},
-                ":last": {"S": DIRECTORY},
-            },
-            "ConsistentRead": True,
-        }
-        try:
-            return [item for page in self._dynamodb.get_paginator("query").paginate(**query) for item in page["Items"]]
-        except (ClientError, BotoCoreError) as error:
-            raise busy(error) from error
-
-    def _get(self, pk: str, sk: str) -> Item | None:
-        try:
-            answer = self._dynamodb.get_item(TableName=self._table, Key=key_of(pk, sk), ConsistentRead=True)
-        except (ClientError, BotoCoreError) as error:
-            raise busy(error) from error
-        found: Item | None = answer.get("Item")
-        return found

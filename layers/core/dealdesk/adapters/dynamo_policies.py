@@ -10,25 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from dealdesk.adapters import codec
+from dealdesk.adapters import codec, reads
 from dealdesk.adapters.claims import (
     NEW,
     Condition,
     Item,
-    busy,
     claim_item,
-    claim_key,
     commit,
     equals,
     event_item,
-    key_of,
     new_item,
     recorded,
-    replay,
     require_room,
 )
 from dealdesk.domain.chain import Recorded, link, subject_of
@@ -93,8 +86,7 @@ class DynamoPolicies:
         return [*found, shipped_version()]
 
     def versions(self, policy_id: str, cause: Cause | None = None) -> list[PolicyVersion]:
-        if cause is not None and (claim := self._get(*claim_key(cause))):
-            raise replay(claim, cause)
+        reads.refuse_seen(self._dynamodb, self._table, cause)
         stored = [codec.parse(item["body"]["S"], PolicyVersion) for item in self._query(_pk(policy_id), "VERSION#")]
         return [shipped_version(), *stored] if policy_id == shipped_version().policy_id else stored
 
@@ -111,7 +103,7 @@ class DynamoPolicies:
         return sorted(found, key=lambda line: line.policy_id)
 
     def keep(self, version: PolicyVersion, *, seen: int, cause: Cause, now: datetime) -> None:
-        stored = self._get(POLICIES, f"LINE#{version.policy_id}")
+        stored = reads.row(self._dynamodb, self._table, POLICIES, f"LINE#{version.policy_id}")
         before = codec.parse(stored["body"]["S"], PolicyLine) if stored else _first_line(version.policy_id)
         # An old `seen` fails in the transaction and not here, where a replay would pass for somebody else's change.
         unmoved = equals("body", stored["body"]["S"]) if stored else NEW
@@ -143,33 +135,9 @@ class DynamoPolicies:
         claim = claim_item(cause, version.policy_id, version.number, now)
         commit(self._dynamodb, self._table, claim, writes, cause, f"policy {version.policy_id}")
 
-    def _get(self, pk: str, sk: str) -> Item | None:
-        try:
-            answer = self._dynamodb.get_item(TableName=self._table, Key=key_of(pk, sk), ConsistentRead=True)
-        except (ClientError, BotoCoreError) as error:
-            raise busy(error) from error
-        found: Item | None = answer.get("Item")
-        return found
-
     def _query(self, pk: str, prefix: str, *, until: str | None = None, newest_first: bool = False) -> Iterator[Item]:
-        query: dict[str, Any] = {
-            "TableName": self._table,
-            "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
-            "ExpressionAttributeValues": {
-                ":pk": {"S": pk},
-                ":first": {"S": prefix},
-                ":last": {"S": until or f"{prefix}~"},
-            },
-            "ConsistentRead": True,
-            "ScanIndexForward": not newest_first,
-        }
-        if newest_first:
-            query["Limit"] = 2
-        try:
-            for page in self._dynamodb.get_paginator("query").paginate(**query):
-                yield from page["Items"]
-        except (ClientError, BotoCoreError) as error:
-            raise busy(error) from error
+        last = until or f"{prefix}~"
+        return reads.rows(self._dynamodb, self._table, pk, prefix, last, newest_first=newest_first)
 
 
 @lru_cache(maxsize=32)
