@@ -4,6 +4,7 @@ PYTHON ?= python3
 STAGE ?= dev
 # The vendors that the demo goes through: standard, hubspot or sap (local/people.py).
 VIA ?= standard
+SPECS ?= ../shared/vendors/specs
 PLATFORM ?= aarch64-manylinux2014
 UV_VERSION := 0.13.9
 SAM_VERSION := 1.170.0
@@ -27,7 +28,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo up down bench schemas build deploy validate clean \
+.PHONY: help setup check test conform demo up down bench schemas build deploy validate clean \
   check-format check-lint check-types check-template check-tests live
 
 help: ## list the targets
@@ -76,6 +77,10 @@ check-tests:
 test: check ## check, and all other tests
 	$(if $(REST_OF_TESTS),@$(BIN)/pytest $(REST_OF_TESTS) -m "not live" -n 2)
 	$(if $(wildcard tests/live/test_*.py),@$(MAKE) --no-print-directory live)
+
+# steady comes by npm and stripe-mock by Go, into .local; where the files or the tools are missing, it says so.
+conform: .venv/.lint ## ask the vendors' own OpenAPI files about every request (SPECS=folder)
+	@SPECS="$(SPECS)" $(BIN)/python -m tests.conform
 
 live: .venv/.lint
 	@$(BIN)/pytest tests/live -m live

@@ -15,7 +15,7 @@ def new_id(prefix: str, length: int = 24) -> str:
 
 def session(params: Mapping[str, Any], *, currency: str, total: int, expires_at: int, created: int, at: str) -> Json:
     """An open checkout session; its hosted page is under `at`. A payment intent comes when somebody pays."""
-    session_id = new_id("cs_test_a1", 56)
+    session_id = f"cs_test_a1{secrets.token_hex(28)}"
     customer_email = params.get("customer_email")
     details = {"email": customer_email, "name": None, "phone": None, "tax_exempt": "none", "tax_ids": None}
     return {
