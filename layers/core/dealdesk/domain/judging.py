@@ -10,7 +10,7 @@ from dealdesk.domain.compiled import Breach, Hit
 from dealdesk.domain.decision import FxRate, Outcome
 from dealdesk.domain.facts import Fact, Facts
 from dealdesk.domain.line_groups import group_facts, groups_of
-from dealdesk.domain.measures import Priced, Terms, deal_facts, line_facts
+from dealdesk.domain.measures import Priced, Terms, deal_facts, deal_facts_at, line_facts
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.programme import PASSES
 from dealdesk.domain.rules import LIST_PRICE_MISSING, RATE_MISSING
@@ -51,7 +51,10 @@ def judge(terms: Terms, policy: Policy, rate: FxRate | None) -> Verdict:
 
 def judged(terms: Terms, policy: Policy, rate: FxRate | None, like: Judged | None = None) -> Judged:
     """The terms with their verdict; lines that are as they were in `like` are not asked again."""
-    deal = deal_facts(terms, policy.currency, rate)
+    if like is not None and terms.lines is like.terms.lines:
+        deal = deal_facts_at(terms, like.verdict.deal)
+    else:
+        deal = deal_facts(terms, policy.currency, rate)
     if policy.reads_run_rate:
         add_run_rate(deal, terms, policy.currency, rate)
     lines: tuple[Facts, ...] = ()
@@ -61,6 +64,8 @@ def judged(terms: Terms, policy: Policy, rate: FxRate | None, like: Judged | Non
         if like is None or written.around_lines(deal) != written.around_lines(like.verdict.deal):
             lines = tuple([_facts_of(line, deal, terms, policy) for line in terms.lines])
             hits = tuple(map(written.line, lines))
+        elif terms.lines is like.terms.lines:
+            lines, hits = like.verdict.lines, like.hits
         else:
             lines, hits = _only_changed(terms, deal, policy, like)
     breaches = _missing(terms, policy, rate) + violated(deal, hits, policy)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dealdesk.domain.shapes import Shape
 
 WHOLE = 10_000  # basis points in 100%
+UNKNOWN = (None, None)
 
 # Named tuples where only the domain itself looks: a frozen dataclass adds a millisecond to every cold start.
 
@@ -192,25 +193,36 @@ def deal_facts(terms: Terms, currency: str, rate: FxRate | None) -> Facts:
     found: Facts = [None] * SLOTS
     lines = terms.lines
     net = sum([line.net_minor for line in lines])
-    together = _discount(lines, sum([line.list_minor for line in lines]), net)
-    _put(found, slot.DISCOUNT, together)
+    together = _discount(lines, sum([line.list_minor for line in lines]), net) or UNKNOWN
+    found[slot.DISCOUNT], found[slot.DISCOUNT + 1] = together
     charged = [line.charge_type for line in lines]
     for at, charge_type in _BY_CHARGE:
-        if charge_type in charged:
-            chosen = [line for line in lines if line.charge_type is charge_type]
-            _put(found, at, together if len(chosen) == len(lines) else discount(chosen))
-    _put(found, slot.MARGIN, _margin(lines, net))
-    found[slot.PAYMENT_DAYS] = terms.payment_days
-    found[slot.TERM_MONTHS] = terms.term_months
-    months, opt_out = terms.term_months, terms.opt_out_after_months
-    found[slot.COMMITTED_MONTHS] = months if opt_out is None else min(months, opt_out)
+        if count := charged.count(charge_type):
+            found[at], found[at + 1] = together
+            if count < len(lines):
+                chosen = [line for line in lines if line.charge_type is charge_type]
+                found[at], found[at + 1] = discount(chosen) or UNKNOWN
+    found[slot.MARGIN], found[slot.MARGIN + 1] = _margin(lines, net) or UNKNOWN
     found[slot.CONTRACT_VALUE] = _converted(net, terms, currency, rate)
-    found[slot.BILLING] = terms.billing
     found[slot.RISK] = terms.risk
     found[slot.SEGMENT] = terms.segment
     found[slot.REGION] = terms.region
     found[slot.NEW_LOGO] = terms.new_logo
     found[slot.CURRENCY] = terms.currency
+    return _at_terms(found, terms)
+
+
+def deal_facts_at(terms: Terms, like: Facts) -> Facts:
+    """The figures of a deal with the same lines on other terms of payment or another term."""
+    return _at_terms(like.copy(), terms)
+
+
+def _at_terms(found: Facts, terms: Terms) -> Facts:
+    months, opt_out = terms.term_months, terms.opt_out_after_months
+    found[slot.PAYMENT_DAYS] = terms.payment_days
+    found[slot.TERM_MONTHS] = months
+    found[slot.COMMITTED_MONTHS] = months if opt_out is None else min(months, opt_out)
+    found[slot.BILLING] = terms.billing
     return found
 
 

@@ -116,23 +116,24 @@ def apply_moves(
 def _capped(
     lines: tuple[Priced, ...], currency: str, ids: tuple[str, ...] | None, cap: int, known: Capped
 ) -> tuple[Priced, ...]:
-    keep = Decimal(WHOLE - cap).scaleb(-4)
     chosen = None if ids is None else frozenset(ids)
     after = list(lines)
     for index, line in enumerate(lines):
         if chosen is None or line.id in chosen:
             if (capped := known.get((id(line), cap))) is None:
-                capped = known[id(line), cap] = _at_cap(line, currency, keep)
+                capped = known[id(line), cap] = _at_cap(line, currency, cap)
             after[index] = capped
     return tuple(after)
 
 
-def _at_cap(line: Priced, currency: str, keep: Decimal) -> Priced:
-    net = EXACT.multiply(line.list_exact, keep)
+def _at_cap(line: Priced, currency: str, cap: int) -> Priced:
+    net = EXACT.multiply(line.list_exact, Decimal(WHOLE - cap).scaleb(-4))
     if net <= line.net_exact:
         return line
-    shape = None if line.shape is None else raised(line, line.shape, currency, net)
-    return line._replace(net_exact=net, net_minor=to_minor(net, currency), shape=shape)
+    id, sku, charge_type, listed, _, cost, list_minor, _, cost_minor, ratio, shape = line
+    net_minor = (2 * list_minor * (WHOLE - cap) + WHOLE) // (2 * WHOLE) if ratio is None else to_minor(net, currency)
+    shape = None if shape is None else raised(line, shape, currency, net)
+    return Priced(id, sku, charge_type, listed, net, cost, list_minor, net_minor, cost_minor, ratio, shape)
 
 
 def _grown(terms: Terms, target: int, currency: str, rate: FxRate | None) -> Terms:
