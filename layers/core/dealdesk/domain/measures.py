@@ -177,10 +177,11 @@ def _margin(lines: Sequence[Priced], net: int) -> tuple[int, int] | None:
 
 def contract_value(terms: Terms, currency: str, rate: FxRate | None) -> int | None:
     """The net total in the policy's currency, rounded once more; None when the rate is missing."""
-    return _converted(sum([line.net_minor for line in terms.lines]), terms, currency, rate)
+    return converted(sum([line.net_minor for line in terms.lines]), terms, currency, rate)
 
 
-def _converted(net: int, terms: Terms, currency: str, rate: FxRate | None) -> int | None:
+def converted(net: int, terms: Terms, currency: str, rate: FxRate | None) -> int | None:
+    """An amount of the quote in the policy's currency, rounded once more; None when the rate is missing."""
     if terms.currency == currency:
         return net
     if rate is None:
@@ -203,7 +204,7 @@ def deal_facts(terms: Terms, currency: str, rate: FxRate | None) -> Facts:
                 chosen = [line for line in lines if line.charge_type is charge_type]
                 found[at], found[at + 1] = discount(chosen) or UNKNOWN
     found[slot.MARGIN], found[slot.MARGIN + 1] = _margin(lines, net) or UNKNOWN
-    found[slot.CONTRACT_VALUE] = _converted(net, terms, currency, rate)
+    found[slot.CONTRACT_VALUE] = converted(net, terms, currency, rate)
     found[slot.RISK] = terms.risk
     found[slot.SEGMENT] = terms.segment
     found[slot.REGION] = terms.region

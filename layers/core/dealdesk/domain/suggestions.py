@@ -11,7 +11,7 @@ from dealdesk.domain.compiled import Breach
 from dealdesk.domain.conditions import Compare, Condition, leaves
 from dealdesk.domain.decision import FxRate
 from dealdesk.domain.facts import FACTS, Unit
-from dealdesk.domain.measures import WHOLE, Priced, Terms, contract_value, margin, priced
+from dealdesk.domain.measures import WHOLE, Priced, Terms, contract_value, converted, margin, priced
 from dealdesk.domain.money import EXACT, to_major, to_minor
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.quote import Billing, ChargeType
@@ -26,6 +26,7 @@ CAP, DAYS, TERM, BILLING, VALUE = (
     "total_contract_value",
 )
 _MOST_DAYS, _MOST_MONTHS = 730, 600
+_ONE = Decimal(1)
 _STEPS_OF_GROWTH = 8  # each corrects what rounding hid at the size before
 _CHARGE_OF = {
     slot.RECURRING_DISCOUNT: ChargeType.RECURRING,
@@ -141,15 +142,15 @@ def _grown(terms: Terms, target: int, currency: str, rate: FxRate | None) -> Ter
     reached = contract_value(terms, currency, rate)
     if not reached or reached >= target:
         return terms
-    grown, factor = terms, 10**6  # millionths, so that the quantity stays a short number
+    wanted, factor = _ONE, 10**6  # millionths, so that the quantity stays a short number
     for slack in range(_STEPS_OF_GROWTH):
         factor = -(-factor * (target + slack) // max(reached or 0, 1))
         wanted = Decimal(factor).scaleb(-6)
-        grown = terms._replace(lines=tuple(_multiplied(line, terms.currency, wanted) for line in terms.lines))
-        reached = contract_value(grown, currency, rate)
+        net = sum([to_minor(EXACT.multiply(line.net_exact, wanted), terms.currency) for line in terms.lines])
+        reached = converted(net, terms, currency, rate)
         if reached is not None and reached >= target:
             break
-    return grown
+    return terms._replace(lines=tuple([_multiplied(line, terms.currency, wanted) for line in terms.lines]))
 
 
 def _multiplied(line: Priced, currency: str, factor: Decimal) -> Priced:
