@@ -7,6 +7,7 @@ rule on size. So every change is judged by the whole policy, and only what was s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 
 from dealdesk.domain.compiled import Breach
 from dealdesk.domain.decision import Change, Counterfactual, FxRate, Joint, Lever, Outcome
@@ -25,6 +26,7 @@ from dealdesk.domain.suggestions import (
     Moves,
     apply_moves,
     asks_for_price,
+    grown,
     merged,
     moves_any,
     moves_for,
@@ -182,10 +184,10 @@ class _Search:
         if growth is None:
             return True
         currency, others = self._policy.currency, tuple(move for move in moves if move is not growth)
-        sizes = (growth._replace(to=int(growth.to) + more) for more in SLIGHTLY_MORE)
-        grown = (apply_moves(self._terms, (*others, size), currency, self._rate) for size in sizes)
-        worst = _with_costs_rounded_up(self._seen[moves].terms)
-        return all(_rank(judge(terms, self._policy, self._rate)) <= _rank(reached) for terms in (worst, *grown))
+        small = apply_moves(self._terms, others, currency, self._rate, self._capped)
+        sizes = (grown(small, int(growth.to) + more, currency, self._rate) for more in SLIGHTLY_MORE)
+        worst, enough = _with_costs_rounded_up(self._seen[moves].terms), _rank(reached)
+        return all(_rank(judge(terms, self._policy, self._rate)) <= enough for terms in chain((worst,), sizes))
 
     def _at_any_size(self, moves: Moves) -> Moves:
         """The moves, with caps a hair lower where they would reach as much at some sizes only; else none."""

@@ -126,12 +126,13 @@ def _discount(lines: Sequence[Priced], listed: int, net: int) -> tuple[int, int]
     if listed == 0:
         return None
     given = WHOLE * (listed - net)
-    up = -(-given // listed)
+    down, rest = divmod(given, listed)
+    up = down + 1 if rest else down
     # Rounding explains at most one minor unit a line: half of the list amount, half of the net amount.
-    least = -((WHOLE * len(lines) - given) // listed)
-    if least < up > 0:
-        up = _explained_by_rounding(lines, net, max(least, 0), up)
-    return up, min(given // listed, up)
+    explained = WHOLE * len(lines)
+    if up > 0 and (rest or listed) <= explained:
+        up = _explained_by_rounding(lines, net, max(-((explained - given) // listed), 0), up)
+    return up, min(down, up)
 
 
 def _explained_by_rounding(lines: Sequence[Priced], net: int, low: int, high: int) -> int:
@@ -167,12 +168,15 @@ def _margin(lines: Sequence[Priced], net: int) -> tuple[int, int] | None:
     costs = [line.cost_minor for line in lines]
     if None in costs:
         return None
-    cost = sum(costs)  # type: ignore[arg-type]
+    return _margin_on(sum(costs), net)  # type: ignore[arg-type]
+
+
+def _margin_on(cost: int, net: int) -> tuple[int, int] | None:
     if net == 0 and cost == 0:
         return None
     net = max(net, 1)
-    kept = WHOLE * (net - cost)
-    return -(-kept // net), kept // net
+    down, rest = divmod(WHOLE * (net - cost), net)
+    return (down + 1 if rest else down), down
 
 
 def contract_value(terms: Terms, currency: str, rate: FxRate | None) -> int | None:
@@ -237,13 +241,9 @@ _BY_CHARGE = (
 def line_facts(deal: Facts, line: Priced) -> Facts:
     """The deal's figures as one line sees them: discount and margin are the line's own."""
     found = deal.copy()
-    alone = (line,)
-    _put(found, slot.DISCOUNT, _discount(alone, line.list_minor, line.net_minor))
-    _put(found, slot.MARGIN, _margin(alone, line.net_minor))
-    found[slot.SKU] = line.sku
-    found[slot.CHARGE] = line.charge_type.value
+    _, sku, charge_type, _, _, _, listed, net, cost, _, _ = line
+    found[slot.DISCOUNT], found[slot.DISCOUNT + 1] = _discount((line,), listed, net) or UNKNOWN
+    found[slot.MARGIN], found[slot.MARGIN + 1] = UNKNOWN if cost is None else _margin_on(cost, net) or UNKNOWN
+    found[slot.SKU] = sku
+    found[slot.CHARGE] = str(charge_type)
     return found
-
-
-def _put(found: Facts, at: int, both: tuple[int, int] | None) -> None:
-    found[at], found[at + 1] = both or (None, None)

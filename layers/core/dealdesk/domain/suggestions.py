@@ -111,7 +111,7 @@ def apply_moves(
         lines=lines,
         opt_out_after_months=terms.opt_out_after_months,
     )
-    return after if target is None else _grown(after, target, currency, rate)
+    return after if target is None else grown(after, target, currency, rate)
 
 
 def _capped(
@@ -128,16 +128,18 @@ def _capped(
 
 
 def _at_cap(line: Priced, currency: str, cap: int) -> Priced:
-    net = EXACT.multiply(line.list_exact, Decimal(WHOLE - cap).scaleb(-4))
-    if net <= line.net_exact:
+    id, sku, charge_type, listed, before, cost, list_minor, before_minor, cost_minor, ratio, shape = line
+    if ratio is None and list_minor * (WHOLE - cap) < (before_minor - 1) * WHOLE:
         return line
-    id, sku, charge_type, listed, _, cost, list_minor, _, cost_minor, ratio, shape = line
+    net = EXACT.multiply(listed, Decimal(WHOLE - cap).scaleb(-4))
+    if net <= before:
+        return line
     net_minor = (2 * list_minor * (WHOLE - cap) + WHOLE) // (2 * WHOLE) if ratio is None else to_minor(net, currency)
     shape = None if shape is None else raised(line, shape, currency, net)
     return Priced(id, sku, charge_type, listed, net, cost, list_minor, net_minor, cost_minor, ratio, shape)
 
 
-def _grown(terms: Terms, target: int, currency: str, rate: FxRate | None) -> Terms:
+def grown(terms: Terms, target: int, currency: str, rate: FxRate | None) -> Terms:
     """More volume at the same prices, until the contract value reaches the target."""
     reached = contract_value(terms, currency, rate)
     if not reached or reached >= target:
