@@ -17,7 +17,7 @@ from dealdesk.domain.advice import what_would_pass
 from dealdesk.domain.condition_text import InvalidCondition, parse_condition
 from dealdesk.domain.facts import Facts
 from dealdesk.domain.guardrails import evaluate, to_json
-from dealdesk.domain.judging import Judged, judge, judged, rate_for, violated
+from dealdesk.domain.judging import Judged, judge, judged, on_lines, rate_for
 from dealdesk.domain.measures import terms_of
 from dealdesk.domain.policy import Policy, parse_policy
 from dealdesk.domain.quote import Quote
@@ -65,7 +65,8 @@ def _beside(policy: Policy, standing: Sequence[Judged]) -> tuple[float, list[Fig
     facts = [(stands.verdict.deal, stands.verdict.lines) for stands in standing]
 
     def core(deal: tuple[Facts, tuple[Facts, ...]]) -> set[str]:
-        return {breach.rule.id for breach in violated(deal[0], [written.line(line) for line in deal[1]], policy)}
+        found = written.deal(deal[0]) + on_lines([written.line(line) for line in deal[1]])
+        return {breach.rule.id for breach in found}
 
     others = [(engine, [engine.contexts(deal, lines) for deal, lines in facts]) for engine in engines(policy)]
     for number, stands in enumerate(standing):

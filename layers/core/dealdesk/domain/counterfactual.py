@@ -6,16 +6,17 @@ rule on size. So every change is judged by the whole policy, and only what was s
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from itertools import chain
 
 from dealdesk.domain.compiled import Breach
 from dealdesk.domain.decision import Change, Counterfactual, FxRate, Joint, Lever, Outcome
 from dealdesk.domain.facts import FACTS, Unit, plain
-from dealdesk.domain.judging import Judged, Verdict, judge, judged
+from dealdesk.domain.judging import Begun, Judged, Verdict, begun, finished, judge
 from dealdesk.domain.measures import WHOLE, Terms, discount
 from dealdesk.domain.money import format_scaled
 from dealdesk.domain.policy import Policy
-from dealdesk.domain.rules import LimitTable, Unknown
+from dealdesk.domain.rules import LimitTable, Rule, Unknown
 from dealdesk.domain.suggestions import (
     BILLING,
     CAP,
@@ -25,6 +26,7 @@ from dealdesk.domain.suggestions import (
     Moves,
     apply_moves,
     asks_for_price,
+    grown,
     merged,
     moves_any,
     moves_for,
@@ -38,6 +40,8 @@ HAIRS = (1, 2, 5)  # basis points
 
 _Rank = tuple[int, int]
 _Row = tuple[str, int, tuple[int, ...]]
+Hope = Callable[[list[Breach]], bool]
+"""Whether what is violated on the whole deal leaves hope, so that the lines need not be asked where it does not."""
 
 
 def find_counterfactual(standing: Judged, policy: Policy, rate: FxRate | None) -> Counterfactual:
@@ -64,6 +68,8 @@ class _Search:
             for breach in self._before.breaches
         )
         self._seen: dict[Moves, Judged] = {(): standing}
+        self._begun: dict[Moves, Begun] = {}
+        self._thought_of: dict[_Row, tuple[Move, ...]] = {}
         self._purse = max(min(MAX_TRIALS, MAX_LINES_JUDGED // len(self._terms.lines)), LEAST_TRIALS)
         self._latest = standing
         self._capped: Capped = {}
@@ -79,14 +85,14 @@ class _Search:
             rule, cleared = breaches[0].rule, set[tuple[str, ...] | None]()
             if asks_for_price(rule) and not self._can_better(CAP):
                 continue
-            for move in moves_for(breaches[0], breaches, self._terms, self._policy, self._rate):
+            for move in self._moves_for(breaches, self._terms):
                 # A lower cap on the same lines only gives up more.
                 if (move.lever == CAP and move.lines in cleared) or not self._can_better(move.lever):
                     continue
-                verdict = self._try((move,))
+                verdict = self._try((move,), self._leaves_hope)
                 if verdict is not None and self._better(verdict) and self._is_steady((move,), verdict):
                     found[move] = verdict
-                if move.lever == CAP and verdict is not None and all(b.rule is not rule for b in verdict.breaches):
+                if move.lever == CAP and self._clears(rule, (move,)):
                     cleared.add(move.lines)
         pairs = list(found.items())
         kept = [pair for pair in pairs if not any(self._makes_needless(other, pair) for other in pairs)]
@@ -96,10 +102,32 @@ class _Search:
         """Whether the rules that read nothing of what the lever moves leave room for a better outcome."""
         if lever not in self._hopeful:
             reads = self._policy.programme.written.reads
-            kept = {b.rule.step for b in self._before.breaches if not moves_any(lever, reads[b.rule.id])}
-            blocked = self._before.outcome is Outcome.BLOCKED
-            self._hopeful[lever] = None not in kept and (blocked or self._fewer_to_ask(frozenset(filter(None, kept))))
+            kept = [breach for breach in self._before.breaches if not moves_any(lever, reads[breach.rule.id])]
+            self._hopeful[lever] = self._leaves_hope(kept)
         return self._hopeful[lever]
+
+    def _leaves_hope(self, breaches: Iterable[Breach]) -> bool:
+        """Whether the outcome can be better where at least these rules are violated."""
+        steps = {breach.rule.step for breach in breaches}
+        if None in steps:
+            return False
+        return self._before.outcome is Outcome.BLOCKED or self._fewer_to_ask(frozenset(filter(None, steps)))
+
+    def _clears(self, rule: Rule, moves: Moves) -> bool:
+        """Whether the changed quote is known to keep to the rule."""
+        if moves in self._seen:
+            return all(breach.rule is not rule for breach in self._seen[moves].verdict.breaches)
+        known = not rule.at_line and moves in self._begun
+        return known and all(breach.rule is not rule for breach in self._begun[moves].breaches)
+
+    def _moves_for(self, breaches: list[Breach], terms: Terms) -> Iterable[Move]:
+        """What to try against the breaches of one row; for the quote as it stands it is thought of once."""
+        if terms is not self._terms:
+            return moves_for(breaches[0], breaches, terms, self._policy, self._rate)
+        row = _row(breaches[0])
+        if row not in self._thought_of:
+            self._thought_of[row] = tuple(moves_for(breaches[0], breaches, terms, self._policy, self._rate))
+        return self._thought_of[row]
 
     def joint(self) -> Joint | None:
         """Clears rule after rule, each time judging the whole, then drops what was not needed."""
@@ -125,14 +153,21 @@ class _Search:
     def _clear_one_more(self, moves: Moves, stuck: set[_Row]) -> Moves | None:
         """The moves with one more that clears a rule; what no move cleared so far is tried again last."""
         terms, verdict, _ = self._seen[moves]
+        before = _keys(verdict.breaches)
         for breaches in sorted(_grouped(verdict.breaches), key=lambda group: _row(group[0]) in stuck):
             if self._is_spent():
                 return None
-            for move in self._steadiest_first(moves_for(breaches[0], breaches, terms, self._policy, self._rate)):
+            highest: dict[tuple[str, ...] | None, int] = {}
+            for move in self._steadiest_first(self._moves_for(breaches, terms)):
+                # A cap that clears the rule and still does not help helps no more where it is lower.
+                if move.lever == CAP and int(move.to) < highest.get(move.lines, 0):
+                    continue
                 trial = merged(moves, self._steadied(move))
-                after = self._try(trial)
-                if after is not None and _keys(after) < _keys(verdict):
+                after = self._try(trial, lambda found: _keys(found) <= before)
+                if after is not None and _keys(after.breaches) < before:
                     return trial
+                if move.lever == CAP and self._clears(breaches[0].rule, trial):
+                    highest[move.lines] = int(move.to)
             stuck.add(_row(breaches[0]))
         return None
 
@@ -149,10 +184,10 @@ class _Search:
         if growth is None:
             return True
         currency, others = self._policy.currency, tuple(move for move in moves if move is not growth)
-        sizes = (growth._replace(to=int(growth.to) + more) for more in SLIGHTLY_MORE)
-        grown = (apply_moves(self._terms, (*others, size), currency, self._rate) for size in sizes)
-        worst = _with_costs_rounded_up(self._seen[moves].terms)
-        return all(_rank(judge(terms, self._policy, self._rate)) <= _rank(reached) for terms in (worst, *grown))
+        small = apply_moves(self._terms, others, currency, self._rate, self._capped)
+        sizes = (grown(small, int(growth.to) + more, currency, self._rate) for more in SLIGHTLY_MORE)
+        worst, enough = _with_costs_rounded_up(self._seen[moves].terms), _rank(reached)
+        return all(_rank(judge(terms, self._policy, self._rate)) <= enough for terms in chain((worst,), sizes))
 
     def _at_any_size(self, moves: Moves) -> Moves:
         """The moves, with caps a hair lower where they would reach as much at some sizes only; else none."""
@@ -171,20 +206,26 @@ class _Search:
             return move
         return move._replace(to=max(int(move.to) - 1, 0))
 
-    def _try(self, moves: Moves) -> Verdict | None:
-        """The verdict on the changed quote; None when the purse is empty."""
+    def _try(self, moves: Moves, is_hopeful: Hope | None = None) -> Verdict | None:
+        """The verdict on the changed quote; None when the purse is empty, or the rules on the deal leave no hope."""
         if moves not in self._seen:
-            if self._is_spent():
+            if moves not in self._begun:
+                if self._is_spent():
+                    return None
+                terms = apply_moves(self._terms, moves, self._policy.currency, self._rate, self._capped)
+                like = self._seen.get(moves[:-1], self._latest)
+                if like.terms == terms:
+                    self._seen[moves] = like
+                    return like.verdict
+                self._begun[moves] = begun(terms, self._policy, self._rate, like)
+            trial = self._begun[moves]
+            if is_hopeful is not None and not is_hopeful(trial.breaches):
                 return None
-            terms = apply_moves(self._terms, moves, self._policy.currency, self._rate, self._capped)
-            like = self._seen.get(moves[:-1], self._latest)
-            unchanged = like.terms == terms
-            self._latest = like if unchanged else judged(terms, self._policy, self._rate, like)
-            self._seen[moves] = self._latest
+            self._latest = self._seen[moves] = finished(trial, self._policy)
         return self._seen[moves].verdict
 
     def _is_spent(self) -> bool:
-        return len(self._seen) > self._purse
+        return len(self._begun) >= self._purse
 
     def _better(self, after: Verdict) -> bool:
         """A milder outcome, or the same one with fewer people to ask and nobody new."""
@@ -259,8 +300,8 @@ def _row(breach: Breach) -> _Row:
     return breach.rule.id, breach.row, breach.group
 
 
-def _keys(verdict: Verdict) -> frozenset[tuple[str, int | None, tuple[int, ...]]]:
-    return frozenset((breach.rule.id, breach.line, breach.group) for breach in verdict.breaches)
+def _keys(breaches: Iterable[Breach]) -> set[tuple[str, int | None, tuple[int, ...]]]:
+    return {(rule.id, line, group) for rule, _, line, group in breaches}
 
 
 def _rank(verdict: Verdict) -> _Rank:

@@ -10,6 +10,7 @@ from dealdesk.domain.amendments import Amends
 from dealdesk.domain.pricing import Pricing
 from dealdesk.domain.quote import Line, Quote
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 FIELD_MAP_VERSION = 2
 """Raise it whenever a field joins or leaves the map: grants given under another map then no longer match."""
 
@@ -26,7 +27,7 @@ def fingerprint(quote: Quote) -> str:
 
 def canonical_json(value: object) -> str:
     """One text per value: sorted keys, no spaces, characters as they are."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 def _material(quote: Quote) -> dict[str, object]:

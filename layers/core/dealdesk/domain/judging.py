@@ -10,7 +10,7 @@ from dealdesk.domain.compiled import Breach, Hit
 from dealdesk.domain.decision import FxRate, Outcome
 from dealdesk.domain.facts import Fact, Facts
 from dealdesk.domain.line_groups import group_facts, groups_of
-from dealdesk.domain.measures import Priced, Terms, deal_facts, line_facts
+from dealdesk.domain.measures import Priced, Terms, deal_facts, deal_facts_at, line_facts
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.programme import PASSES
 from dealdesk.domain.rules import LIST_PRICE_MISSING, RATE_MISSING
@@ -35,6 +35,15 @@ class Judged(NamedTuple):
     hits: tuple[list[Hit], ...]
 
 
+class Begun(NamedTuple):
+    """Terms that the rules on the whole deal were asked about; what they violate stays, whatever the lines say."""
+
+    terms: Terms
+    deal: Facts
+    breaches: list[Breach]
+    like: Judged | None
+
+
 def rate_for(terms: Terms, policy: Policy, fx: Mapping[str, FxRate]) -> FxRate | None:
     """The rate from the quote's currency to the policy's; None when none is needed or none is there."""
     if terms.currency == policy.currency:
@@ -51,9 +60,23 @@ def judge(terms: Terms, policy: Policy, rate: FxRate | None) -> Verdict:
 
 def judged(terms: Terms, policy: Policy, rate: FxRate | None, like: Judged | None = None) -> Judged:
     """The terms with their verdict; lines that are as they were in `like` are not asked again."""
-    deal = deal_facts(terms, policy.currency, rate)
+    return finished(begun(terms, policy, rate, like), policy)
+
+
+def begun(terms: Terms, policy: Policy, rate: FxRate | None, like: Judged | None = None) -> Begun:
+    """The terms judged by the rules on the whole deal."""
+    if like is not None and terms.lines is like.terms.lines:
+        deal = deal_facts_at(terms, like.verdict.deal)
+    else:
+        deal = deal_facts(terms, policy.currency, rate)
     if policy.reads_run_rate:
         add_run_rate(deal, terms, policy.currency, rate)
+    return Begun(terms, deal, _missing(terms, policy, rate) + policy.programme.written.deal(deal), like)
+
+
+def finished(begun: Begun, policy: Policy) -> Judged:
+    """The rules on lines and on groups of lines asked as well."""
+    terms, deal, breaches, like = begun
     lines: tuple[Facts, ...] = ()
     hits: tuple[list[Hit], ...] = ()
     if policy.line_checks:
@@ -61,21 +84,22 @@ def judged(terms: Terms, policy: Policy, rate: FxRate | None, like: Judged | Non
         if like is None or written.around_lines(deal) != written.around_lines(like.verdict.deal):
             lines = tuple([_facts_of(line, deal, terms, policy) for line in terms.lines])
             hits = tuple(map(written.line, lines))
+        elif terms.lines is like.terms.lines:
+            lines, hits = like.verdict.lines, like.hits
         else:
             lines, hits = _only_changed(terms, deal, policy, like)
-    breaches = _missing(terms, policy, rate) + violated(deal, hits, policy)
+    breaches = breaches + on_lines(hits)
     if policy.group_checks:
         breaches += _of_groups(deal, terms, policy)
     return Judged(terms, _verdict(deal, lines, breaches), hits)
 
 
-def violated(deal: Facts, hits: Sequence[list[Hit]], policy: Policy) -> list[Breach]:
-    """The rules that the deal violates, and those that its lines were found to, in the policy's order."""
-    found = policy.programme.written.deal(deal)
-    if any(hits):
-        on_lines = [(place, index, rule, row) for index, line in enumerate(hits) for place, rule, row in line]
-        found += [Breach(rule, row, index) for _, index, rule, row in sorted(on_lines, key=_by_place)]
-    return found
+def on_lines(hits: Sequence[list[Hit]]) -> list[Breach]:
+    """What the lines were found to violate, in the policy's order."""
+    if not any(hits):
+        return []
+    found = [(place, index, rule, row) for index, line in enumerate(hits) for place, rule, row in line]
+    return [Breach(rule, row, index) for _, index, rule, row in sorted(found, key=_by_place)]
 
 
 _by_place = itemgetter(0, 1)

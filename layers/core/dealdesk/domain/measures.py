@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dealdesk.domain.shapes import Shape
 
 WHOLE = 10_000  # basis points in 100%
+UNKNOWN = (None, None)
 
 # Named tuples where only the domain itself looks: a frozen dataclass adds a millisecond to every cold start.
 
@@ -125,12 +126,13 @@ def _discount(lines: Sequence[Priced], listed: int, net: int) -> tuple[int, int]
     if listed == 0:
         return None
     given = WHOLE * (listed - net)
-    up = -(-given // listed)
+    down, rest = divmod(given, listed)
+    up = down + 1 if rest else down
     # Rounding explains at most one minor unit a line: half of the list amount, half of the net amount.
-    least = -((WHOLE * len(lines) - given) // listed)
-    if least < up > 0:
-        up = _explained_by_rounding(lines, net, max(least, 0), up)
-    return up, min(given // listed, up)
+    explained = WHOLE * len(lines)
+    if up > 0 and (rest or listed) <= explained:
+        up = _explained_by_rounding(lines, net, max(-((explained - given) // listed), 0), up)
+    return up, min(down, up)
 
 
 def _explained_by_rounding(lines: Sequence[Priced], net: int, low: int, high: int) -> int:
@@ -166,20 +168,24 @@ def _margin(lines: Sequence[Priced], net: int) -> tuple[int, int] | None:
     costs = [line.cost_minor for line in lines]
     if None in costs:
         return None
-    cost = sum(costs)  # type: ignore[arg-type]
+    return _margin_on(sum(costs), net)  # type: ignore[arg-type]
+
+
+def _margin_on(cost: int, net: int) -> tuple[int, int] | None:
     if net == 0 and cost == 0:
         return None
     net = max(net, 1)
-    kept = WHOLE * (net - cost)
-    return -(-kept // net), kept // net
+    down, rest = divmod(WHOLE * (net - cost), net)
+    return (down + 1 if rest else down), down
 
 
 def contract_value(terms: Terms, currency: str, rate: FxRate | None) -> int | None:
     """The net total in the policy's currency, rounded once more; None when the rate is missing."""
-    return _converted(sum([line.net_minor for line in terms.lines]), terms, currency, rate)
+    return converted(sum([line.net_minor for line in terms.lines]), terms, currency, rate)
 
 
-def _converted(net: int, terms: Terms, currency: str, rate: FxRate | None) -> int | None:
+def converted(net: int, terms: Terms, currency: str, rate: FxRate | None) -> int | None:
+    """An amount of the quote in the policy's currency, rounded once more; None when the rate is missing."""
     if terms.currency == currency:
         return net
     if rate is None:
@@ -192,25 +198,36 @@ def deal_facts(terms: Terms, currency: str, rate: FxRate | None) -> Facts:
     found: Facts = [None] * SLOTS
     lines = terms.lines
     net = sum([line.net_minor for line in lines])
-    together = _discount(lines, sum([line.list_minor for line in lines]), net)
-    _put(found, slot.DISCOUNT, together)
+    together = _discount(lines, sum([line.list_minor for line in lines]), net) or UNKNOWN
+    found[slot.DISCOUNT], found[slot.DISCOUNT + 1] = together
     charged = [line.charge_type for line in lines]
     for at, charge_type in _BY_CHARGE:
-        if charge_type in charged:
-            chosen = [line for line in lines if line.charge_type is charge_type]
-            _put(found, at, together if len(chosen) == len(lines) else discount(chosen))
-    _put(found, slot.MARGIN, _margin(lines, net))
-    found[slot.PAYMENT_DAYS] = terms.payment_days
-    found[slot.TERM_MONTHS] = terms.term_months
-    months, opt_out = terms.term_months, terms.opt_out_after_months
-    found[slot.COMMITTED_MONTHS] = months if opt_out is None else min(months, opt_out)
-    found[slot.CONTRACT_VALUE] = _converted(net, terms, currency, rate)
-    found[slot.BILLING] = terms.billing
+        if count := charged.count(charge_type):
+            found[at], found[at + 1] = together
+            if count < len(lines):
+                chosen = [line for line in lines if line.charge_type is charge_type]
+                found[at], found[at + 1] = discount(chosen) or UNKNOWN
+    found[slot.MARGIN], found[slot.MARGIN + 1] = _margin(lines, net) or UNKNOWN
+    found[slot.CONTRACT_VALUE] = converted(net, terms, currency, rate)
     found[slot.RISK] = terms.risk
     found[slot.SEGMENT] = terms.segment
     found[slot.REGION] = terms.region
     found[slot.NEW_LOGO] = terms.new_logo
     found[slot.CURRENCY] = terms.currency
+    return _at_terms(found, terms)
+
+
+def deal_facts_at(terms: Terms, like: Facts) -> Facts:
+    """The figures of a deal with the same lines on other terms of payment or another term."""
+    return _at_terms(like.copy(), terms)
+
+
+def _at_terms(found: Facts, terms: Terms) -> Facts:
+    months, opt_out = terms.term_months, terms.opt_out_after_months
+    found[slot.PAYMENT_DAYS] = terms.payment_days
+    found[slot.TERM_MONTHS] = months
+    found[slot.COMMITTED_MONTHS] = months if opt_out is None else min(months, opt_out)
+    found[slot.BILLING] = terms.billing
     return found
 
 
@@ -224,13 +241,9 @@ _BY_CHARGE = (
 def line_facts(deal: Facts, line: Priced) -> Facts:
     """The deal's figures as one line sees them: discount and margin are the line's own."""
     found = deal.copy()
-    alone = (line,)
-    _put(found, slot.DISCOUNT, _discount(alone, line.list_minor, line.net_minor))
-    _put(found, slot.MARGIN, _margin(alone, line.net_minor))
-    found[slot.SKU] = line.sku
-    found[slot.CHARGE] = line.charge_type.value
+    _, sku, charge_type, _, _, _, listed, net, cost, _, _ = line
+    found[slot.DISCOUNT], found[slot.DISCOUNT + 1] = _discount((line,), listed, net) or UNKNOWN
+    found[slot.MARGIN], found[slot.MARGIN + 1] = UNKNOWN if cost is None else _margin_on(cost, net) or UNKNOWN
+    found[slot.SKU] = sku
+    found[slot.CHARGE] = str(charge_type)
     return found
-
-
-def _put(found: Facts, at: int, both: tuple[int, int] | None) -> None:
-    found[at], found[at + 1] = both or (None, None)

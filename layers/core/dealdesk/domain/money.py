@@ -17,7 +17,6 @@ EXACT = Context(prec=160, rounding=ROUND_HALF_UP, traps=[InvalidOperation, Divis
 PLAIN_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,6})?")
 _LARGEST_INT = 10**15 - 1
 _MOST_DIGITS = 150
-_POWERS = (1, 10, 100, 1_000, 10_000)
 
 # ISO 4217 list one; ANG and BGN are kept for contracts that were signed in them.
 _TWO_DECIMALS = """
@@ -100,9 +99,10 @@ def format_scaled(value: int, decimals: int) -> str:
     """A whole number shown with so many decimals: 2750 with 2 is "27.50"."""
     if decimals == 0:
         return str(value)
-    sign, digits = ("-", -value) if value < 0 else ("", value)
-    whole, rest = divmod(digits, _POWERS[decimals])
-    return f"{sign}{whole}.{rest:02d}" if decimals == 2 else f"{sign}{whole}.{rest:0{decimals}d}"
+    sign, digits = ("-", str(-value)) if value < 0 else ("", str(value))
+    if len(digits) <= decimals:
+        digits = digits.zfill(decimals + 1)
+    return f"{sign}{digits[:-decimals]}.{digits[-decimals:]}"
 
 
 def format_money(money: Money) -> str:

@@ -219,6 +219,8 @@ def facts_of(rule: Rule) -> frozenset[Fact]:
 def key_texts(table: LimitTable | AllowedTable, found: list[Value | None]) -> tuple[tuple[str, str], ...]:
     """The deal's own values for the keys of a table, as texts; the wildcard where the deal does not say."""
     return tuple(
-        (fact.name, WILDCARD if value is None else plain(fact, value, "USD"))
-        for fact, value in zip(table.keys, found, strict=True)
+        [
+            (fact.name, WILDCARD if value is None else plain(fact, value, "USD"))
+            for fact, value in zip(table.keys, found, strict=True)
+        ]
     )

@@ -11,7 +11,7 @@ from dealdesk.domain.compiled import Breach
 from dealdesk.domain.conditions import Compare, Condition, leaves
 from dealdesk.domain.decision import FxRate
 from dealdesk.domain.facts import FACTS, Unit
-from dealdesk.domain.measures import WHOLE, Priced, Terms, contract_value, margin, priced
+from dealdesk.domain.measures import WHOLE, Priced, Terms, contract_value, converted, margin, priced
 from dealdesk.domain.money import EXACT, to_major, to_minor
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.quote import Billing, ChargeType
@@ -26,6 +26,7 @@ CAP, DAYS, TERM, BILLING, VALUE = (
     "total_contract_value",
 )
 _MOST_DAYS, _MOST_MONTHS = 730, 600
+_ONE = Decimal(1)
 _STEPS_OF_GROWTH = 8  # each corrects what rounding hid at the size before
 _CHARGE_OF = {
     slot.RECURRING_DISCOUNT: ChargeType.RECURRING,
@@ -110,45 +111,48 @@ def apply_moves(
         lines=lines,
         opt_out_after_months=terms.opt_out_after_months,
     )
-    return after if target is None else _grown(after, target, currency, rate)
+    return after if target is None else grown(after, target, currency, rate)
 
 
 def _capped(
     lines: tuple[Priced, ...], currency: str, ids: tuple[str, ...] | None, cap: int, known: Capped
 ) -> tuple[Priced, ...]:
-    keep = Decimal(WHOLE - cap).scaleb(-4)
     chosen = None if ids is None else frozenset(ids)
     after = list(lines)
     for index, line in enumerate(lines):
         if chosen is None or line.id in chosen:
             if (capped := known.get((id(line), cap))) is None:
-                capped = known[id(line), cap] = _at_cap(line, currency, keep)
+                capped = known[id(line), cap] = _at_cap(line, currency, cap)
             after[index] = capped
     return tuple(after)
 
 
-def _at_cap(line: Priced, currency: str, keep: Decimal) -> Priced:
-    net = EXACT.multiply(line.list_exact, keep)
-    if net <= line.net_exact:
+def _at_cap(line: Priced, currency: str, cap: int) -> Priced:
+    id, sku, charge_type, listed, before, cost, list_minor, before_minor, cost_minor, ratio, shape = line
+    if ratio is None and list_minor * (WHOLE - cap) < (before_minor - 1) * WHOLE:
         return line
-    shape = None if line.shape is None else raised(line, line.shape, currency, net)
-    return line._replace(net_exact=net, net_minor=to_minor(net, currency), shape=shape)
+    net = EXACT.multiply(listed, Decimal(WHOLE - cap).scaleb(-4))
+    if net <= before:
+        return line
+    net_minor = (2 * list_minor * (WHOLE - cap) + WHOLE) // (2 * WHOLE) if ratio is None else to_minor(net, currency)
+    shape = None if shape is None else raised(line, shape, currency, net)
+    return Priced(id, sku, charge_type, listed, net, cost, list_minor, net_minor, cost_minor, ratio, shape)
 
 
-def _grown(terms: Terms, target: int, currency: str, rate: FxRate | None) -> Terms:
+def grown(terms: Terms, target: int, currency: str, rate: FxRate | None) -> Terms:
     """More volume at the same prices, until the contract value reaches the target."""
     reached = contract_value(terms, currency, rate)
     if not reached or reached >= target:
         return terms
-    grown, factor = terms, 10**6  # millionths, so that the quantity stays a short number
+    wanted, factor = _ONE, 10**6  # millionths, so that the quantity stays a short number
     for slack in range(_STEPS_OF_GROWTH):
         factor = -(-factor * (target + slack) // max(reached or 0, 1))
         wanted = Decimal(factor).scaleb(-6)
-        grown = terms._replace(lines=tuple(_multiplied(line, terms.currency, wanted) for line in terms.lines))
-        reached = contract_value(grown, currency, rate)
+        net = sum([to_minor(EXACT.multiply(line.net_exact, wanted), terms.currency) for line in terms.lines])
+        reached = converted(net, terms, currency, rate)
         if reached is not None and reached >= target:
             break
-    return grown
+    return terms._replace(lines=tuple([_multiplied(line, terms.currency, wanted) for line in terms.lines]))
 
 
 def _multiplied(line: Priced, currency: str, factor: Decimal) -> Priced:

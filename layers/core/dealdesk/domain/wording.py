@@ -70,12 +70,16 @@ def _decisive(fact: Fact, op: str, facts: Facts) -> int | str | bool:
 
 def _beyond_limit(breach: Breach, table: LimitTable, facts: Facts, terms: Terms, policy: Policy) -> Violation:
     fact, currency = table.fact, policy.currency
-    limit = plain(fact, table.rows[breach.row].limit, currency)
-    actual = _decisive(fact, table.op, facts)
+    bound, found = table.rows[breach.row].limit, _decisive(fact, table.op, facts)
+    limit, actual = plain(fact, bound, currency), plain(fact, found, currency)
     key = key_texts(table, [facts[key.slot] for key in table.keys])
     plural = "" if fact.name in _PLURAL else "s"
     relation = f"exceed{plural} the" if table.op == "max" else f"{'are' if not plural else 'is'} below the"
     allowed = "allowed" if table.op == "max" else "required"
+
+    def said(value: int | str | bool, text: str) -> str:
+        return f"{text}%" if fact.unit is Unit.PERCENT else spoken(fact, value, currency)
+
     suffix = f" {currency}" if fact.unit is Unit.MONEY else _SUFFIX.get(fact.unit, "")
     return _violation(
         breach,
@@ -86,11 +90,10 @@ def _beyond_limit(breach: Breach, table: LimitTable, facts: Facts, terms: Terms,
         key=key,
         row=breach.row,
         rows=len(table.rows),
-        actual=plain(fact, actual, currency),
+        actual=actual,
         limit=limit,
         passes_at=f"{'<=' if table.op == 'max' else '>='} {limit}{suffix}",
-        reason=f"{fact.label} {spoken(fact, actual, currency)} {relation} "
-        f"{spoken(fact, table.rows[breach.row].limit, currency)} {allowed}{_for_keys(key)}",
+        reason=f"{fact.label} {said(found, actual)} {relation} {said(bound, limit)} {allowed}{_for_keys(key)}",
     )
 
 
