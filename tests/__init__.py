@@ -1,0 +1,1 @@
+"""A package of its own, because a test dependency installs another one of this name."""
