@@ -11,6 +11,7 @@ from dealdesk.domain.stages import EnvelopeStatus
 from dealdesk.errors import CertificateInvalid
 
 SHORTEST_DAYS = 1
+OUT = (EnvelopeStatus.SENT, EnvelopeStatus.COMPLETED)
 
 
 def issue(deal: Deal, now: datetime) -> Certificate:
@@ -39,8 +40,12 @@ def valid_for(deal: Deal) -> timedelta:
 
 
 def has_expired(deal: Deal, now: datetime) -> bool:
-    """Whether the approval ended before the contract of its terms went out, as far as the desk knows."""
-    sent = deal.envelope is not None and deal.envelope.fingerprint == deal.fingerprint
+    """Whether the approval ended before the contract of its terms went out, as far as the desk knows.
+
+    A contract of the same terms that was declined or voided is no longer out.
+    """
+    contract = deal.envelope
+    sent = contract is not None and contract.status in OUT and contract.fingerprint == deal.fingerprint
     return deal.certificate is not None and not sent and now > deal.certificate.expires_at
 
 
