@@ -60,15 +60,17 @@ def _carry_out_one(deals: Deals, deal_id: str, key: str, work: Work[object], clo
             answer = work.call(deal, intent, clock())
     except VendorUnavailable as doubt:
         happened = [IntentInterrupted(key, str(doubt))]
-        _record(deals, deal_id, f"{key}:{intent.attempts}:interrupted", lambda _: happened, work.actor, clock())
+        _record(
+            deals, deal_id, f"{_opening(intent)}:{intent.attempts}:interrupted", lambda _: happened, work.actor, clock()
+        )
         raise
     except VendorRefused as refusal:
         reason = str(refusal)
-        cause_id = f"{key}:{intent.attempts}:refused"
+        cause_id = f"{_opening(intent)}:{intent.attempts}:refused"
         _record(deals, deal_id, cause_id, lambda d: work.refused(d, intent, reason), work.actor, clock())
         return
     now = clock()
-    _record(deals, deal_id, key, lambda d: work.record(d, intent, answer, now), work.actor, now)
+    _record(deals, deal_id, _opening(intent), lambda d: work.record(d, intent, answer, now), work.actor, now)
 
 
 def _take_lease(deals: Deals, deal_id: str, key: str, work: Work[object], now: datetime) -> tuple[Deal, Intent] | None:
@@ -85,7 +87,7 @@ def _take_lease(deals: Deals, deal_id: str, key: str, work: Work[object], now: d
         deal = deals.save(
             deal,
             [IntentAttempted(key, attempt, now + LEASE)],
-            cause=Cause("attempt", f"{key}:{attempt}"),
+            cause=Cause("attempt", f"{_opening(intent)}:{attempt}"),
             actor=work.actor,
             now=now,
         )
@@ -94,6 +96,11 @@ def _take_lease(deals: Deals, deal_id: str, key: str, work: Work[object], now: d
     leased = deal.intent(key)
     assert leased is not None
     return deal, leased
+
+
+def _opening(intent: Intent) -> str:
+    """What was carried out may be asked for again under the same key: that is another fact, with causes of its own."""
+    return f"{intent.key}@{intent.opened_at.isoformat()}"
 
 
 def _record(
