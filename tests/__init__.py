@@ -1,1 +1,1 @@
-"""A package of its own, because a test dependency installs another one of this name."""
+"""The tests, as a package of their own: pyodata installs one of the same name, and that would be found first."""
