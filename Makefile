@@ -5,6 +5,8 @@ STAGE ?= dev
 # The vendors that the demo goes through: standard, hubspot or sap (local/people.py).
 VIA ?= standard
 SPECS ?= ../shared/vendors/specs
+SEEDS ?= 200
+FIRST_SEED ?= 0
 PLATFORM ?= aarch64-manylinux2014
 UV_VERSION := 0.13.9
 SAM_VERSION := 1.170.0
@@ -28,7 +30,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test conform demo up down bench schemas build deploy validate clean \
+.PHONY: help setup check test conform demo up down bench prove schemas build deploy validate clean \
   check-format check-lint check-types check-template check-tests live
 
 help: ## list the targets
@@ -97,6 +99,9 @@ down: .venv/.local ## stop it
 bench: .venv/.lint ## measure; writes .local/bench.json
 	@$(UV) sync --quiet --frozen --inexact --group lint --group bench --python $(BIN)/python
 	@$(BIN)/python -m tests.bench
+
+prove: .venv/.lint ## look for a fault that breaks a promise: make prove SEEDS=2000 FIRST_SEED=0
+	@PYTHONPATH=.:layers/core $(BIN)/python -m tests.prove --seeds $(SEEDS) --first-seed $(FIRST_SEED) --only "$(ONLY)"
 
 schemas: .venv/.local ## write docs/events from the code
 	@$(BIN)/python -m local.schemas

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import boto3
 
@@ -12,8 +14,13 @@ ROOT = Path(__file__).resolve().parents[1]
 TABLE = "dealdesk-test"
 
 
-def make_table(endpoint_url: str | None = None) -> None:
+@cache
+def shape_of_table() -> dict[str, Any]:
+    """What CreateTable wants to know, without the stream."""
     wanted = read_template(ROOT / "template.yaml")["Resources"]["Table"]["Properties"]
-    shape = {key: wanted[key] for key in ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")}
+    return {key: wanted[key] for key in ("AttributeDefinitions", "KeySchema", "GlobalSecondaryIndexes")}
+
+
+def make_table(endpoint_url: str | None = None) -> None:
     client = boto3.client("dynamodb", endpoint_url=endpoint_url)
-    client.create_table(TableName=TABLE, BillingMode="PAY_PER_REQUEST", **shape)
+    client.create_table(TableName=TABLE, BillingMode="PAY_PER_REQUEST", **shape_of_table())

@@ -11,11 +11,12 @@ import json
 import os
 import sys
 import threading
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -79,9 +80,46 @@ class Queue:
     dead: list[Waiting] = field(default_factory=list)
 
 
+@cache
+def template() -> dict[str, Any]:
+    return dict(read_template(ROOT / "template.yaml")["Resources"])
+
+
+def load(folder: str) -> ModuleType:
+    """The function's module, loaded from its own folder and anew each time, as in a new execution environment."""
+    path = ROOT / "functions" / folder
+    own = [file.stem for file in path.glob("*.py") if file.stem != "app"]
+    for name in own:
+        sys.modules.pop(name, None)
+    sys.path.insert(0, str(path))
+    try:
+        spec = importlib.util.spec_from_file_location(f"app_{folder}", path / "app.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(path))
+    return module
+
+
+def is_work_queue(resource: dict[str, Any]) -> bool:
+    return resource["Type"] == "AWS::SQS::Queue" and "RedrivePolicy" in resource["Properties"]
+
+
+def queues_told_of(detail_type: str) -> Iterator[str]:
+    """The queues whose rule lets an event of this type through."""
+    for resource in template().values():
+        if resource["Type"] == "AWS::Events::Rule":
+            properties = resource["Properties"]
+            if detail_type in properties["EventPattern"]["detail-type"]:
+                yield properties["Targets"][0]["Arn"]["Fn::GetAtt"][0]
+
+
 class World:
     def __init__(self, **overrides: str) -> None:
-        self.template = read_template(ROOT / "template.yaml")["Resources"]
+        self.template = template()
         self.overrides = overrides
         self.twins: dict[str, Twin] = {}
         self.running: list[RunningTwin] = []
@@ -100,7 +138,7 @@ class World:
         self._clock = self._travel.start()
         self._dynamodb = boto3.client("dynamodb")
         self._make_secrets()
-        self.queues = {name: Queue(name) for name, r in self.template.items() if self._is_work_queue(name, r)}
+        self.queues = {name: Queue(name) for name, resource in self.template.items() if is_work_queue(resource)}
         aws.clients.update(events=SimpleNamespace(put_events=self._put_events), sqs=_Sqs(self))
         return self
 
@@ -121,9 +159,6 @@ class World:
 
     # -- AWS
 
-    def _is_work_queue(self, name: str, resource: dict[str, Any]) -> bool:
-        return resource["Type"] == "AWS::SQS::Queue" and "RedrivePolicy" in resource["Properties"]
-
     def _make_secrets(self) -> None:
         folder = Path(os.environ.get("TMPDIR", "/tmp")) / f"dealdesk-{os.getpid()}-{threading.get_ident()}"
         folder.mkdir(exist_ok=True)
@@ -139,7 +174,7 @@ class World:
             self.running.append(serve(twin))
 
     def _environment_of(self, function: dict[str, Any]) -> dict[str, str]:
-        urls = {name: twin.url for name, twin in self.twins.items()}
+        urls = defaultdict(str, {name: twin.url for name, twin in self.twins.items()})
         values = {
             "DEALDESK_TABLE": TABLE,
             "DEALDESK_STAGE": "test",
@@ -169,23 +204,9 @@ class World:
         return values | self.overrides
 
     def function(self, folder: str) -> ModuleType:
-        """The function's module, loaded from its own folder and anew in each world."""
+        """The function's module, loaded anew in each world."""
         if folder not in self.modules:
-            path = ROOT / "functions" / folder
-            own = [file.stem for file in path.glob("*.py") if file.stem != "app"]
-            for name in own:
-                sys.modules.pop(name, None)
-            sys.path.insert(0, str(path))
-            try:
-                spec = importlib.util.spec_from_file_location(f"app_{folder}", path / "app.py")
-                assert spec is not None
-                assert spec.loader is not None
-                module = importlib.util.module_from_spec(spec)
-                sys.modules[spec.name] = module
-                spec.loader.exec_module(module)
-            finally:
-                sys.path.remove(str(path))
-            self.modules[folder] = module
+            self.modules[folder] = load(folder)
         return self.modules[folder]
 
     def _resource_of(self, folder: str) -> dict[str, Any]:
@@ -216,13 +237,8 @@ class World:
                 "detail-type": entry["DetailType"],
                 "detail": json.loads(entry["Detail"]),
             }
-            for resource in self.template.values():
-                if resource["Type"] != "AWS::Events::Rule":
-                    continue
-                pattern = resource["Properties"]["EventPattern"]
-                if entry["DetailType"] in pattern["detail-type"]:
-                    queue = resource["Properties"]["Targets"][0]["Arn"]["Fn::GetAtt"][0]
-                    self.queues[queue].messages.append(Waiting(json.dumps(message)))
+            for queue in queues_told_of(entry["DetailType"]):
+                self.queues[queue].messages.append(Waiting(json.dumps(message)))
         return {"FailedEntryCount": 0}
 
     def relay(self, *, times: int = 1) -> int:

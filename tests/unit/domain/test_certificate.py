@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from dealdesk.domain.certificate import gate, issue
+from dealdesk.domain.certificate import gate, has_expired, issue
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.stages import EnvelopeStatus, Stage
 from dealdesk.errors import CertificateInvalid
@@ -88,6 +88,16 @@ def test_an_approval_ends_with_the_quote_if_that_is_sooner() -> None:
 
     with pytest.raises(CertificateInvalid, match="expired"):
         gate(deal, "signature", last + timedelta(seconds=1), signed=False)
+
+
+@pytest.mark.parametrize("status", EnvelopeStatus)
+def test_an_approval_whose_contract_was_declined_or_voided_can_still_end(status: EnvelopeStatus) -> None:
+    deal = a_deal(Stage.OUT_FOR_SIGNATURE)
+    assert deal.envelope is not None
+    moved = replace(deal, envelope=replace(deal.envelope, status=status))
+
+    is_out = status in (EnvelopeStatus.SENT, EnvelopeStatus.COMPLETED)
+    assert has_expired(moved, NOW + timedelta(days=15)) is not is_out
 
 
 def test_what_is_signed_does_not_expire() -> None:

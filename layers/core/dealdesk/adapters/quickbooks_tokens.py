@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import requests
-from pynamodb.exceptions import PutError
+from pynamodb.exceptions import PutError, PynamoDBException
 
 from dealdesk.adapters import codec
 from dealdesk.adapters.rows import bound_to
-from dealdesk.errors import VendorUnavailable
+from dealdesk.errors import TableBusy, VendorUnavailable
 
 TIMEOUT_SECONDS = (3.05, 8)
 LEASE = timedelta(seconds=20)
@@ -48,7 +48,9 @@ class QuickbooksTokens:
         self._given = ""
 
     def __call__(self, renew: bool) -> str:
-        """A valid access token; to `renew`, another than the last. Raises `VendorUnavailable` when none can be had."""
+        """A valid access token; to `renew`, another than the last. Raises `VendorUnavailable` when none can be had,
+        `TableBusy` when the table does not answer.
+        """
         self._given = self._valid(refused=self._given if renew else "")
         return self._given
 
@@ -92,6 +94,8 @@ class QuickbooksTokens:
             row = self._row.get(self._key, "TOKEN", consistent_read=True)
         except self._row.DoesNotExist:
             return _Tokens(self._first_token), 0
+        except PynamoDBException as error:
+            raise TableBusy(f"the table did not answer: {error.cause_response_code}") from error
         return codec.parse(str(row.body), _Tokens), int(row.version or 0)
 
     def _write(self, tokens: _Tokens, *, seen: int) -> bool:
@@ -102,7 +106,7 @@ class QuickbooksTokens:
         except PutError as error:
             if error.cause_response_code == "ConditionalCheckFailedException":
                 return False
-            raise
+            raise TableBusy(f"the table did not answer: {error.cause_response_code}") from error
         return True
 
 

@@ -1,0 +1,137 @@
+"""One schedule from its first message until the world is quiet, and the shortest schedule that still fails."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+
+from tests.prove.fate import Fate
+from tests.prove.promises import Broken, Promises
+from tests.prove.story import Story
+from tests.prove.world import World
+
+# Steps under faults; then the weather is calm and everything must come to an end.
+ROUGH_STEPS = 400
+MOST_STEPS = 6_000
+IDLE_CHASES = 4
+QUIET_ROUNDS = 2
+SILENCE = timedelta(minutes=21)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`trace` is a digest of everything that was recorded: two runs with one trace were the same."""
+
+    seed: int
+    struck: tuple[str, ...]
+    finding: str | None
+    steps: int
+    calls: int
+    trace: str
+
+
+def run(seed: int, only: frozenset[str] | None = None) -> Outcome:
+    warm_up()
+    return _run(seed, only)
+
+
+@cache
+def warm_up() -> None:
+    """What is imported on first use must not make the first run of a process another one than its repetition."""
+    _run(0, None)
+
+
+def _run(seed: int, only: frozenset[str] | None) -> Outcome:
+    fate = Fate(seed, only)
+    finding = None
+    with World(fate) as world:
+        promises, story = Promises(world), Story(world, fate)
+        try:
+            _play(world, story, promises)
+        except Broken as broken:
+            finding = str(broken)
+        trace = _trace(promises, fate)
+    return Outcome(seed, tuple(fate.struck), finding, world.steps, world.calls.number, trace)
+
+
+def shortest(outcome: Outcome) -> Outcome:
+    """The same seed with as few faults as still break a promise: halves, quarters and so on are left out."""
+    best, size = outcome, max(1, len(outcome.struck) // 2)
+    while size:
+        kept = list(best.struck)
+        start = 0
+        while start < len(kept):
+            without = kept[:start] + kept[start + size :]
+            tried = run(best.seed, frozenset(without))
+            if tried.finding and len(tried.struck) <= len(without):
+                best, kept = tried, list(tried.struck)
+            else:
+                start += size
+        size //= 2
+    return best
+
+
+def _play(world: World, story: Story, promises: Promises) -> None:
+    story.opening()
+    world.collect_mail()
+    idle, written = 0, -1
+    for _ in range(ROUGH_STEPS):
+        if not _one_step(world, story):
+            idle = idle + 1 if written == len(world.table.stream) else 0
+            written = len(world.table.stream)
+        promises.check()
+        if idle > IDLE_CHASES:
+            break
+    world.fate.calm = True
+    _come_to_rest(world, story, promises)
+    promises.check_the_end()
+
+
+def _one_step(world: World, story: Story) -> bool:
+    """Something moves, or time passes; False when it passed until the next schedule."""
+    story.mischief()
+    people_first = world.fate.dice("who").random() < 0.3
+    if (people_first and story.go_on()) or world.step() or story.go_on():
+        world.collect_mail()
+        return True
+    dues = [due for due in (world.waits_until(), story.waits_until()) if due]
+    until = min([*dues, world.next_chase])
+    world.pass_time(until)
+    chased = world.now() >= world.next_chase
+    if chased:
+        world.chase()
+    world.collect_mail()
+    return not chased
+
+
+def _come_to_rest(world: World, story: Story, promises: Promises) -> None:
+    quiet = 0
+    versions: list[int] = []
+    for _ in range(MOST_STEPS):
+        while world.step() or story.go_on():
+            world.collect_mail()
+            promises.check()
+            if world.steps > MOST_STEPS:
+                raise Broken("the world never comes to rest")
+        dues = [due for due in (world.waits_until(), story.waits_until()) if due]
+        if dues:
+            world.pass_time(min(dues))
+            continue
+        seen = [len(history) for history in promises.histories.values()]
+        quiet = quiet + 1 if seen == versions else 0
+        versions = seen
+        if quiet >= QUIET_ROUNDS:
+            return
+        world.pass_time(world.now() + SILENCE)
+        world.chase()
+        world.collect_mail()
+        promises.check()
+
+
+def _trace(promises: Promises, fate: Fate) -> str:
+    digest = hashlib.sha256("\n".join(fate.struck).encode())
+    for deal_id, history in sorted(promises.histories.items()):
+        digest.update(f"{deal_id} {[record.hash for record in history]}".encode())
+    return digest.hexdigest()
