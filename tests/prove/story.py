@@ -12,9 +12,11 @@ from typing import Any
 from dealdesk.adapters import codec
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.stages import EnvelopeStatus, InvoiceStatus, PaymentStatus, Stage
+from local.people import APPROVERS as APPROVERS_OF
+from local.people import RITA
 from local.twins.server import Refused
 from tests.functions.quotes import a_quote, a_soft_breach
-from tests.journeys.people import APPROVERS, BLOCKED, NEEDS_BOTH, PASSES, RITA
+from tests.journeys.people import BLOCKED, NEEDS_BOTH, PASSES
 from tests.prove.fate import Fate
 from tests.prove.invocation import Invocation
 from tests.prove.promises import Broken
@@ -128,7 +130,7 @@ class Story:
                 {
                     "approval_key": record["Approval_Key__c"],
                     "decision": "Approve",
-                    "user_id": APPROVERS[record["Step__c"]],
+                    "user_id": APPROVERS_OF["salesforce"][record["Step__c"]],
                 },
             )
             for record in table
