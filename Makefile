@@ -73,10 +73,12 @@ check-template: .local/template-checked
 	@$(BIN)/cfn-lint template.yaml
 	@mkdir -p .local && touch $@
 
+# Fewer examples of each property than `test`, which tries all of them.
 check-tests:
-	@$(BIN)/pytest tests/unit tests/architecture -n 2
+	@HYPOTHESIS_PROFILE=quick $(BIN)/pytest tests/unit tests/architecture -n 2
 
-test: check ## check, and all other tests
+test: check ## check, every property in full, and all other tests
+	@$(BIN)/pytest tests/unit -n 2
 	$(if $(REST_OF_TESTS),@$(BIN)/pytest $(REST_OF_TESTS) -m "not live" -n 2)
 	$(if $(wildcard tests/live/test_*.py),@$(MAKE) --no-print-directory live)
 

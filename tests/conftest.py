@@ -15,8 +15,10 @@ from local.processes import stop
 from tests.table import TABLE, make_table
 
 # How long an example takes says something about the machine, nothing about the desk.
-# The same examples in every run, so that a red run is a change's doing; HYPOTHESIS_PROFILE=explore looks for new ones.
+# The same examples in every run, so that a red run is a change's doing; HYPOTHESIS_PROFILE=explore looks for new ones,
+# and `make check` is quick by trying fewer.
 hypothesis.settings.register_profile("desk", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("quick", deadline=None, derandomize=True, max_examples=30)
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=1_000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "desk"))
 

@@ -29,13 +29,16 @@ FIGURES = {
     "term_months": ["1", "12", "24", "36"],
     "total_contract_value": ["0", "900", "5000.00", "7999.99", "100000"],
 }
+Own = tuple[str, ...]
+"""What a line has of its own, or the lines of a group in common; a deal has nothing of it."""
+SCOPES: dict[str, list[Own]] = {"deal": [()], "line": [tuple(OF_LINES)], "line_group": [(by,) for by in OF_LINES]}
 ACTIONS = st.sampled_from([{"approve": "finance"}, {"approve": "executive"}, {"block": True}])
 
 
 @st.composite
-def a_limit(draw: st.DrawFn, at_line: bool) -> Json:
+def a_limit(draw: st.DrawFn, own: Own) -> Json:
     fact = draw(st.sampled_from(list(FIGURES)))
-    keys = draw(st.lists(st.sampled_from(_attributes(at_line)), max_size=3, unique=True))
+    keys = draw(st.lists(st.sampled_from(_attributes(own)), max_size=3, unique=True))
     rows = [
         {"key": [draw(_key(key)) for key in keys], "limit": draw(st.sampled_from(FIGURES[fact]))}
         for _ in range(draw(st.integers(1, 4)) if keys else 1)
@@ -44,9 +47,9 @@ def a_limit(draw: st.DrawFn, at_line: bool) -> Json:
 
 
 @st.composite
-def an_allowance(draw: st.DrawFn, at_line: bool) -> Json:
-    fact = draw(st.sampled_from([name for name in _attributes(at_line) if name != "new_logo"]))
-    keys = draw(st.lists(st.sampled_from(_attributes(at_line)), max_size=2, unique=True))
+def an_allowance(draw: st.DrawFn, own: Own) -> Json:
+    fact = draw(st.sampled_from([name for name in _attributes(own) if name != "new_logo"]))
+    keys = draw(st.lists(st.sampled_from(_attributes(own)), max_size=2, unique=True))
     values = st.lists(st.sampled_from(_values(fact)), min_size=1, unique=True)
     rows = [
         {"key": [draw(_key(key)) for key in keys], "values": draw(values)}
@@ -55,8 +58,8 @@ def an_allowance(draw: st.DrawFn, at_line: bool) -> Json:
     return {"kind": "allowed", "fact": fact, "keys": keys, "rows": rows}
 
 
-def a_tree(at_line: bool) -> st.SearchStrategy[Json]:
-    leaves = st.one_of(_comparison(), _attribute(at_line), _absence(at_line))
+def a_tree(own: Own) -> st.SearchStrategy[Json]:
+    leaves = st.one_of(_comparison(), _attribute(own), _absence(own))
     return st.recursive(
         leaves,
         lambda inner: st.one_of(
@@ -78,20 +81,20 @@ def _comparison(draw: st.DrawFn) -> Json:
 
 
 @st.composite
-def _attribute(draw: st.DrawFn, at_line: bool) -> Json:
-    fact = draw(st.sampled_from(_attributes(at_line)))
+def _attribute(draw: st.DrawFn, own: Own) -> Json:
+    fact = draw(st.sampled_from(_attributes(own)))
     if draw(st.booleans()):
         return {"fact": fact, "in": draw(st.lists(st.sampled_from(_values(fact)), min_size=1, max_size=2))}
     return {"fact": fact, "op": draw(st.sampled_from(["==", "!="])), "value": draw(st.sampled_from(_values(fact)))}
 
 
-def _absence(at_line: bool) -> st.SearchStrategy[Json]:
+def _absence(own: Own) -> st.SearchStrategy[Json]:
     named = st.sampled_from(["segment", "region", "new_logo", "margin_pct", "usage_discount_pct"])
     return st.builds(lambda fact: {"fact": fact, "absent": True}, named)
 
 
-def _attributes(at_line: bool) -> list[str]:
-    return [*ATTRIBUTES, *OF_LINES] if at_line else list(ATTRIBUTES)
+def _attributes(own: Own) -> list[str]:
+    return [*ATTRIBUTES, *own]
 
 
 def _values(fact: str) -> list[Any]:
@@ -106,12 +109,15 @@ def _key(fact: str) -> st.SearchStrategy[Any]:
 def a_policy(draw: st.DrawFn) -> Json:
     rules = []
     for number in range(draw(st.integers(1, 5))):
-        at_line = draw(st.booleans())
-        tree = st.builds(lambda expr: {"kind": "condition", "expr": expr}, a_tree(at_line))
-        rule = draw(st.one_of(a_limit(at_line), a_limit(at_line), an_allowance(at_line), tree))
-        rule |= {"id": f"R{number}", "action": draw(ACTIONS), "scope": "line" if at_line else "deal"}
+        scope = draw(st.sampled_from(list(SCOPES)))
+        own = draw(st.sampled_from(SCOPES[scope]))
+        tree = st.builds(lambda expr: {"kind": "condition", "expr": expr}, a_tree(own))
+        rule = draw(st.one_of(a_limit(own), a_limit(own), an_allowance(own), tree))
+        rule |= {"id": f"R{number}", "action": draw(ACTIONS), "scope": scope}
+        if scope == "line_group":
+            (rule["group_by"],) = own
         if draw(st.integers(0, 3)) == 0:
-            rule["when"] = draw(a_tree(at_line))
+            rule["when"] = draw(a_tree(own))
         rules.append(a_rule(**rule) if rule["kind"] == "limit" else rule)
     return a_document(*rules)
 

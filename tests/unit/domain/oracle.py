@@ -36,14 +36,25 @@ def decide(policy: Json, quote: Json, rate: str | None = None) -> Answer:
         if _fraction(line["list_unit_price"]) == 0:
             violated.append(("list-price", line["id"], {"block": True}))
     for rule in policy["rules"]:
-        for line in quote["lines"] if rule.get("scope") == "line" else [None]:
-            if deal.violates(rule, line):
-                violated.append((rule["id"], line and line["id"], rule["action"]))
+        for where, lines in _looked_at(rule, quote):
+            if deal.violates(rule, lines):
+                violated.append((rule["id"], where, rule["action"]))
     found = frozenset((rule, line) for rule, line, _ in violated)
     if any("block" in action for _, _, action in violated):
         return Answer("blocked", found, frozenset())
     steps = frozenset(action["approve"] for _, _, action in violated)
     return Answer("needs_approval" if steps else "auto_approve", found, steps)
+
+
+def _looked_at(rule: Json, quote: Json) -> list[tuple[str | None, list[Json] | None]]:
+    """The lines that the rule takes together, by what names them; None stands for the whole deal."""
+    if rule.get("scope") == "line":
+        return [(line["id"], [line]) for line in quote["lines"]]
+    if rule.get("scope") != "line_group":
+        return [(None, None)]
+    by = rule["group_by"]
+    values = {line[by] for line in quote["lines"]}
+    return [(value, [line for line in quote["lines"] if line[by] == value]) for value in values]
 
 
 class _Deal:
@@ -52,64 +63,64 @@ class _Deal:
         self._currency = policy.get("currency", "USD")
         self._unit = MINOR[quote["currency"]]
 
-    def violates(self, rule: Json, line: Json | None) -> bool:
-        if "when" in rule and self._true(rule["when"], line) is not True:
+    def violates(self, rule: Json, lines: list[Json] | None) -> bool:
+        if "when" in rule and self._true(rule["when"], lines) is not True:
             return False
         if rule["kind"] == "condition":
-            return self._true(rule["expr"], line) is True
-        row = next((row for row in rule["rows"] if self._matches(rule, row, line)), None)
+            return self._true(rule["expr"], lines) is True
+        row = next((row for row in rule["rows"] if self._matches(rule, row, lines)), None)
         if row is None:
             return False
         if rule["kind"] == "allowed":
-            value = self._text(rule["fact"], line)
+            value = self._text(rule["fact"], lines)
             return value is not None and value not in row["values"]
-        return self._compared(rule["fact"], ">" if rule["op"] == "max" else "<", row["limit"], line) is True
+        return self._compared(rule["fact"], ">" if rule["op"] == "max" else "<", row["limit"], lines) is True
 
-    def _matches(self, rule: Json, row: Json, line: Json | None) -> bool:
-        found = [self._text(key, line) for key in rule.get("keys", ())]
+    def _matches(self, rule: Json, row: Json, lines: list[Json] | None) -> bool:
+        found = [self._text(key, lines) for key in rule.get("keys", ())]
         return all(wanted in ("*", value) for wanted, value in zip(row.get("key", ()), found, strict=True))
 
-    def _text(self, fact: str, line: Json | None) -> Any:
+    def _text(self, fact: str, lines: list[Json] | None) -> Any:
         if fact in ("sku", "charge_type"):
-            return line and line[fact]
+            return lines and lines[0][fact]
         return self._quote.get(PLAIN[fact])
 
-    def _true(self, tree: Json, line: Json | None) -> bool | None:
+    def _true(self, tree: Json, lines: list[Json] | None) -> bool | None:
         """True, false, or None where the quote does not say."""
         if "all" in tree or "any" in tree:
-            answers = [self._true(term, line) for term in tree.get("all") or tree["any"]]
+            answers = [self._true(term, lines) for term in tree.get("all") or tree["any"]]
             decisive = "any" in tree
             if decisive in answers:
                 return decisive
             return None if None in answers else not decisive
         if "not" in tree:
-            answer = self._true(tree["not"], line)
+            answer = self._true(tree["not"], lines)
             return None if answer is None else not answer
         if "absent" in tree:
-            return self._compared(tree["fact"], "==", "0", line) is None
+            return self._compared(tree["fact"], "==", "0", lines) is None
         if "in" in tree:
-            equal = [self._compared(tree["fact"], "==", value, line) for value in tree["in"]]
+            equal = [self._compared(tree["fact"], "==", value, lines) for value in tree["in"]]
             return None if equal[0] is None else True in equal
-        return self._compared(tree["fact"], tree["op"], tree["value"], line)
+        return self._compared(tree["fact"], tree["op"], tree["value"], lines)
 
-    def _compared(self, fact: str, op: str, value: Any, line: Json | None) -> bool | None:
+    def _compared(self, fact: str, op: str, value: Any, lines: list[Json] | None) -> bool | None:
         if fact.endswith("discount_pct"):
-            return self._discount_is(self._priced(fact, line), op, _fraction(value) / 100)
+            return self._discount_is(self._priced(fact, lines), op, _fraction(value) / 100)
         found: Any
         if fact == "margin_pct":
-            found = self._margin([line] if line else self._quote["lines"])
+            found = self._margin(lines or self._quote["lines"])
             value = _fraction(value) / 100
         elif fact == "total_contract_value":
             found, value = self._contract_value(), _fraction(value) * MINOR[self._currency]
         else:
-            found = self._text(fact, line)
+            found = self._text(fact, lines)
             value = _fraction(value) if isinstance(found, int) and not isinstance(found, bool) else value
         return None if found is None else _is(found, op, value)
 
-    def _priced(self, fact: str, line: Json | None) -> Sequence[Json]:
+    def _priced(self, fact: str, lines: list[Json] | None) -> Sequence[Json]:
         if fact in CHARGE:
             return [item for item in self._quote["lines"] if item["charge_type"] == CHARGE[fact]]
-        return [line] if line else list(self._quote["lines"])
+        return lines or list(self._quote["lines"])
 
     def _discount_is(self, lines: Sequence[Json], op: str, limit: Fraction) -> bool | None:
         """Between two basis points a discount lies as its fraction does, less what rounding to money explains."""

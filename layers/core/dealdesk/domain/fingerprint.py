@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from decimal import Decimal
+from operator import attrgetter
 
 from dealdesk.domain.amendments import Amends
+from dealdesk.domain.measures import Priced
 from dealdesk.domain.pricing import Pricing
 from dealdesk.domain.quote import Line, Quote
 
@@ -15,14 +18,14 @@ FIELD_MAP_VERSION = 2
 """Raise it whenever a field joins or leaves the map: grants given under another map then no longer match."""
 
 
-def fingerprint(quote: Quote) -> str:
-    """SHA-256 (hex) over the canonical JSON of the material fields.
+def fingerprint(quote: Quote, priced: Sequence[Priced] | None = None) -> str:
+    """SHA-256 (hex) over the canonical JSON of the material fields; `priced` are its lines where they are measured.
 
     Left out because they are cosmetic or change nobody's judgement: the title, the owner, the contact, and
     who sends the envelope or keeps the books. Everything a rule can read is in, and
     so is how the customer pays.
     """
-    return hashlib.sha256(canonical_json(_material(quote)).encode()).hexdigest()
+    return hashlib.sha256(canonical_json(_material(quote, priced)).encode()).hexdigest()
 
 
 def canonical_json(value: object) -> str:
@@ -30,8 +33,12 @@ def canonical_json(value: object) -> str:
     return _CANONICAL.encode(value)
 
 
-def _material(quote: Quote) -> dict[str, object]:
-    customer = quote.customer
+def _material(quote: Quote, priced: Sequence[Priced] | None) -> dict[str, object]:
+    customer, lines = quote.customer, sorted(quote.lines, key=_by_id)
+    if priced is None:
+        amounts = [(line.list_minor(quote.currency), line.net_minor(quote.currency)) for line in lines]
+    else:
+        amounts = [(line.list_minor, line.net_minor) for line in priced]
     found: dict[str, object] = {
         "field_map": FIELD_MAP_VERSION,
         "customer": {"id": customer.id, "name": customer.name, "country": customer.country},
@@ -45,7 +52,7 @@ def _material(quote: Quote) -> dict[str, object]:
         "billing": quote.billing.value,
         "term_months": quote.term_months,
         "valid_until": None if quote.valid_until is None else quote.valid_until.isoformat(),
-        "lines": [_line(line, quote.currency) for line in sorted(quote.lines, key=lambda line: line.id)],
+        "lines": list(map(_line, lines, amounts)),
         "payment_terms": quote.payment_terms,
         "committed_months": quote.committed_months,
         "starts_on": None if quote.starts_on is None else quote.starts_on.isoformat(),
@@ -56,7 +63,11 @@ def _material(quote: Quote) -> dict[str, object]:
     return found
 
 
-def _line(line: Line, currency: str) -> dict[str, object]:
+_by_id = attrgetter("id")
+
+
+def _line(line: Line, amounts: tuple[int, int]) -> dict[str, object]:
+    list_minor, net_minor = amounts
     found: dict[str, object] = {
         "id": line.id,
         "sku": line.sku,
@@ -66,8 +77,8 @@ def _line(line: Line, currency: str) -> dict[str, object]:
         "list_unit_price": _plain(line.list_unit_price),
         "net_unit_price": _plain(line.net_unit_price),
         "unit_cost": None if line.unit_cost is None else _plain(line.unit_cost),
-        "list_minor": line.list_minor(currency),
-        "net_minor": line.net_minor(currency),
+        "list_minor": list_minor,
+        "net_minor": net_minor,
     }
     if line.pricing is not None:
         found["pricing"] = _pricing(line.pricing)

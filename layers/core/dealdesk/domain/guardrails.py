@@ -63,7 +63,7 @@ def evaluate(quote: Quote, policy: Policy, fx: Mapping[str, FxRate]) -> Decision
         required_steps=tuple(step for stage in route for step in stage.steps),
         facts=fact_texts(verdict.deal, policy),
         fx=rate,
-        fingerprint=fingerprint(quote),
+        fingerprint=fingerprint(quote, terms.lines),
         counterfactual=find_counterfactual(standing, policy, rate),
         covered=policy.covered(verdict.steps),
         disclosure=policy.disclosure,

@@ -98,7 +98,7 @@ def on_lines(hits: Sequence[list[Hit]]) -> list[Breach]:
     """What the lines were found to violate, in the policy's order."""
     if not any(hits):
         return []
-    found = [(place, index, rule, row) for index, line in enumerate(hits) for place, rule, row in line]
+    found = [(place, index, rule, row) for index, line in enumerate(hits) if line for place, rule, row in line]
     return [Breach(rule, row, index) for _, index, rule, row in sorted(found, key=_by_place)]
 
 

@@ -61,7 +61,7 @@ class Money:
 
 def to_minor(amount: Decimal, currency: str) -> int:
     """Rounds to whole minor units, a half away from zero. The one place where money is rounded."""
-    exponent = minor_units(currency)
+    exponent = MINOR_UNITS[currency] if currency in MINOR_UNITS else minor_units(currency)
     if not amount.is_finite() or amount.adjusted() > _MOST_DIGITS:
         raise ValueError(f"{amount} is not an amount")
     return int(amount.scaleb(exponent, EXACT).to_integral_value(ROUND_HALF_UP, EXACT))
