@@ -190,6 +190,10 @@ def deal_of_payment(payment_id: str) -> str:
     return _deal_of(payment_id, "pay_")
 
 
+def deal_of_refund(refund_id: str) -> str:
+    return _deal_of(refund_id, "ref_")
+
+
 def deal_of_invoice(invoice_id: str) -> str:
     return _deal_of(invoice_id, "inv_")
 

@@ -12,6 +12,7 @@ import pytest
 from dealdesk.adapters.dynamo_deals import DynamoDeals
 from dealdesk.domain import refunds
 from dealdesk.domain.deal import Deal, DealId, Refund
+from dealdesk.domain.directory import NOBODY
 from dealdesk.domain.events import Event
 from dealdesk.domain.money import Money
 from dealdesk.domain.stages import DisputeStatus, PaymentStatus, RefundStatus, Stage
@@ -31,7 +32,7 @@ GIVEN = Money(40_000, "USD")
 def approved(deal_id: str = DEAL) -> Story:
     story = a_story(Stage.CLOSED, deal_id)
     story.then(refunds.request(story.deal, "pi_1", GIVEN, "overpaid", "person-sup"))
-    return story.then(refunds.approve(story.deal, f"ref_{deal_id}_1", FINANCE, IN_FINANCE))
+    return story.then(refunds.approve(story.deal, f"ref_{deal_id}_1", FINANCE, IN_FINANCE, NOBODY, NOW))
 
 
 @pytest.fixture

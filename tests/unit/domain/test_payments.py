@@ -128,6 +128,8 @@ def test_only_a_pending_payment_is_withdrawn(status: PaymentStatus) -> None:
         assert types(payments.roll_back(deal, "pay_d-1_1", "person-fin")) == ["payment.cancel_requested"]
     elif status is ROLLED_BACK:
         assert payments.roll_back(deal, "pay_d-1_1", "person-fin") == []
+    elif status is SUCCEEDED:
+        assert types(payments.roll_back(deal, "pay_d-1_1", "person-fin")) == ["refund.requested"]
     else:
         with pytest.raises(WrongStage):
             payments.roll_back(deal, "pay_d-1_1", "person-fin")

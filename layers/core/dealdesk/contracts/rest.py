@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from dealdesk.contracts.fields import Id, Note, Number, Small, Strict, Text
 from dealdesk.contracts.line_rest import AmendsIn, LineIn
+from dealdesk.contracts.money_rest import DisputeOut, RefundOut, UnappliedOut
 from dealdesk.domain.events import Condition
 from dealdesk.domain.money import parse_decimal
 from dealdesk.domain.quote import Billing, Customer, InvalidQuote, Providers, Quote, Risk
@@ -249,6 +250,8 @@ class TimelineOut(BaseModel):
 
 
 class PaymentOut(BaseModel):
+    """Refunds and disputes are entries beside the payment and never change its status."""
+
     payment_id: str
     deal_id: str
     provider: str
@@ -257,6 +260,9 @@ class PaymentOut(BaseModel):
     currency: str
     url: str | None
     reason: str
+    refunds: list[RefundOut]
+    disputes: list[DisputeOut]
+    unapplied: list[UnappliedOut]
 
 
 class InvoiceLineOut(BaseModel):
@@ -310,6 +316,9 @@ class DealOut(BaseModel):
     inside_approval_of: str | None = None
     envelope: dict[str, Any] | None
     payments: list[PaymentOut]
+    refunds: list[RefundOut]
+    disputes: list[DisputeOut]
+    unapplied: list[UnappliedOut]
     invoices: list[InvoiceOut]
     failures: list[str]
     expiries: ExpiriesOut

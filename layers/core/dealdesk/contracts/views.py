@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dealdesk.contracts import rest
+from dealdesk.contracts.money_rest import dispute_out, refund_out, unapplied_out
 from dealdesk.domain.chain import Recorded
 from dealdesk.domain.deal import Deal, Invoice, Payment
 from dealdesk.domain.expiries import expiries
@@ -41,6 +42,9 @@ def deal_view(deal: Deal, preview: Preview, inside_approval_of: str | None = Non
         inside_approval_of=inside_approval_of,
         envelope={"id": envelope.id, "status": envelope.status.value, "reason": envelope.reason} if envelope else None,
         payments=[_payment(deal, payment) for payment in deal.payments],
+        refunds=[refund_out(deal.id, refund) for refund in deal.refunds],
+        disputes=[dispute_out(dispute) for dispute in deal.disputes],
+        unapplied=[unapplied_out(money) for money in deal.unapplied],
         invoices=[_invoice(deal, invoice, preview) for invoice in deal.invoices],
         expiries=_expiries(deal),
         failures=[f"{intent.effect.value}: {intent.failed}" for intent in deal.intents if intent.failed],
@@ -82,6 +86,9 @@ def _payment(deal: Deal, payment: Payment) -> rest.PaymentOut:
         currency=payment.amount.currency,
         url=payment.url,
         reason=payment.reason,
+        refunds=[refund_out(deal.id, refund) for refund in deal.refunds if refund.payment_id == payment.id],
+        disputes=[dispute_out(dispute) for dispute in deal.disputes if dispute.payment_id == payment.id],
+        unapplied=[unapplied_out(money) for money in deal.unapplied if money.payment_id == payment.id],
     )
 
 

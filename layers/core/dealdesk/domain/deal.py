@@ -123,6 +123,7 @@ class Unapplied:
     payment_id: str
     amount: Money
     reference: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -309,7 +309,7 @@ def _about_payment(
             deal = replace(deal, intents=_without(deal, event.payment_id))
             return _change_payment(deal, event.payment_id, status=PaymentStatus.ROLLED_BACK, reason=event.reason)
         case e.PaymentUnmatched():
-            arrived = Unapplied(event.payment_id, event.amount, event.vendor_reference)
+            arrived = Unapplied(event.payment_id, event.amount, event.vendor_reference, event.reason)
             return replace(deal, unapplied=(*deal.unapplied, arrived))
         case e.PaymentReported():
             return deal

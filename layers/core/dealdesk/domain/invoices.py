@@ -12,13 +12,13 @@ from dealdesk.domain import events as e
 from dealdesk.domain.certificate import gate
 from dealdesk.domain.deal import Deal, Invoice
 from dealdesk.domain.directory import Directory
-from dealdesk.domain.entitlement import authority_of
+from dealdesk.domain.entitlement import authority_of, decides_on_request
 from dealdesk.domain.fold import fold
 from dealdesk.domain.money import EXACT, to_major
 from dealdesk.domain.quote import Line
 from dealdesk.domain.stages import InvoiceStatus, PaymentStatus, Stage
 from dealdesk.domain.terms import Due, PaymentTerms, parse_terms
-from dealdesk.errors import ApproverConflicted, CertificateInvalid, NotFound, WrongStage
+from dealdesk.errors import CertificateInvalid, NotFound, WrongStage
 
 INVOICE = e.StepAsked("invoice", "Invoice approval", "grp-finance")
 DESK = "system:desk"
@@ -54,13 +54,11 @@ def approve(
     Raises `ApproverNotEntitled`, `ApproverConflicted`, `WrongStage`, `CertificateInvalid`.
     """
     invoice = find(deal, invoice_id)
-    _may_decide(deal, by, groups, directory, now)
+    decides_on_request(deal, INVOICE, invoice.staged_by, by, groups, directory, now)
     if invoice.status in (InvoiceStatus.APPROVED, InvoiceStatus.POSTED):
         return []
     if invoice.status is not InvoiceStatus.DRAFT:
         raise WrongStage(f"invoice {invoice_id} is {invoice.status}; only a draft can be approved")
-    if directory.identity(by) == directory.identity(invoice.staged_by):
-        raise ApproverConflicted(f"{by} staged invoice {invoice_id}; somebody else must approve it")
     gate(deal, "posting", now, signed=True)
     approved: list[e.Event] = [e.InvoiceApproved(invoice_id, invoice.draft.digest, by)]
     return approved + post(fold(deal, approved, now), invoice_id)
@@ -70,7 +68,7 @@ def reject(
     deal: Deal, invoice_id: str, by: str, groups: frozenset[str], reason: str, directory: Directory, now: datetime
 ) -> list[e.Event]:
     invoice = find(deal, invoice_id)
-    _may_decide(deal, by, groups, directory, now)
+    authority_of(deal, INVOICE, by, groups, directory, now)
     if invoice.status is InvoiceStatus.REJECTED:
         return []
     if invoice.status is not InvoiceStatus.DRAFT:
@@ -111,10 +109,6 @@ def find(deal: Deal, invoice_id: str) -> Invoice:
         if invoice.draft.invoice_id == invoice_id:
             return invoice
     raise NotFound(f"deal {deal.id} has no invoice {invoice_id}")
-
-
-def _may_decide(deal: Deal, by: str, groups: frozenset[str], directory: Directory, now: datetime) -> None:
-    authority_of(deal, INVOICE, by, groups, directory, now)
 
 
 def _draft(deal: Deal, ledger: str | None) -> e.InvoiceDraft:

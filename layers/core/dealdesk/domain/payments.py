@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from dealdesk.domain import events as e
-from dealdesk.domain import invoices
+from dealdesk.domain import invoices, refunds
 from dealdesk.domain.certificate import gate
 from dealdesk.domain.deal import Deal, Payment
 from dealdesk.domain.fold import fold
@@ -100,11 +100,13 @@ def failed(deal: Deal, payment_id: str, code: str, reason: str) -> list[e.Event]
 
 
 def roll_back(deal: Deal, payment_id: str, by: str) -> list[e.Event]:
-    """The intent to withdraw a payment that nobody has paid.
+    """The intent to withdraw a payment that nobody has paid; of one that is settled, the wish for a refund.
 
-    Raises `WrongStage` for money that has arrived: giving it back is a refund, with an approval of its own.
+    Raises `WrongStage` for a payment that failed or has no link yet, `Conflict` when nothing is left to give back.
     """
     payment = find(deal, payment_id)
+    if payment.status is PaymentStatus.SUCCEEDED:
+        return refunds.give_all(deal, payment_id, by)
     if payment.status is PaymentStatus.ROLLED_BACK:
         return []
     if payment.status is not PaymentStatus.PENDING or payment.session_id is None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from dealdesk.domain import events as e
 from dealdesk.domain.deal import Deal, Refund
+from dealdesk.domain.directory import Directory
+from dealdesk.domain.entitlement import decides_on_request
 from dealdesk.domain.money import Money, format_money
 from dealdesk.domain.stages import DisputeStatus, PaymentStatus, RefundStatus
 from dealdesk.errors import (
-    ApproverConflicted,
-    ApproverNotEntitled,
     Conflict,
     DealUnknown,
     Malformed,
@@ -19,7 +20,7 @@ from dealdesk.errors import (
     WrongStage,
 )
 
-FINANCE = "grp-finance"
+REFUND = e.StepAsked("refund", "Refund approval", "grp-finance")
 # A refund holds its amount from the moment that somebody asks for it until it has failed or was rejected.
 HOLDS = frozenset({RefundStatus.REQUESTED, RefundStatus.APPROVED, RefundStatus.SUBMITTED, RefundStatus.SUCCEEDED})
 TAKEN = frozenset({RefundStatus.SUBMITTED, RefundStatus.SUCCEEDED})
@@ -37,11 +38,15 @@ class Received:
 
 
 def received(deal: Deal) -> Iterator[Received]:
-    for payment in deal.payments:
-        if payment.status is PaymentStatus.SUCCEEDED and payment.reference:
-            yield Received(payment.id, payment.amount, payment.reference)
+    """Each sum that the vendor knows by one reference: what settled a payment together with what it was over."""
+    settled = [p for p in deal.payments if p.status is PaymentStatus.SUCCEEDED and p.reference]
+    for payment in settled:
+        over = sum(money.amount.amount_minor for money in deal.unapplied if money.reference == payment.reference)
+        total = Money(payment.amount.amount_minor + over, payment.amount.currency)
+        yield Received(payment.id, total, payment.reference or "")
+    known = {payment.reference for payment in settled}
     for money in deal.unapplied:
-        if money.reference:
+        if money.reference and money.reference not in known:
             yield Received(money.payment_id, money.amount, money.reference)
 
 
@@ -57,6 +62,8 @@ def left(deal: Deal, reference: str) -> Money:
 def request(deal: Deal, reference: str, amount: Money, reason: str, by: str) -> list[e.Event]:
     """Somebody asks to give money back. Raises `NotFound`, `Malformed`, and `Conflict` for more than is left."""
     money, rest = _money(deal, reference), left(deal, reference)
+    if not rest.amount_minor:
+        raise Conflict(f"nothing of {reference} is left to be given back")
     if amount.amount_minor <= 0:
         raise Malformed("a refund needs an amount above zero", pointer="/amount_minor")
     if amount.currency != rest.currency or amount.amount_minor > rest.amount_minor:
@@ -65,14 +72,45 @@ def request(deal: Deal, reference: str, amount: Money, reason: str, by: str) -> 
     return [e.RefundRequested(refund_id, money.payment_id, reference, amount, reason, by)]
 
 
-def approve(deal: Deal, refund_id: str, by: str, groups: frozenset[str]) -> list[e.Event]:
+def reference_of(deal: Deal, payment_id: str, reference: str | None = None) -> str:
+    """The money that a refund of this payment gives back, where only one can be meant.
+
+    Unless one is named, what settled the payment; else the only money that arrived for it. Raises `NotFound`, and
+    `Conflict` where it must be named.
+    """
+    arrived = [money for money in received(deal) if money.payment_id == payment_id]
+    payment = next((payment for payment in deal.payments if payment.id == payment_id), None)
+    wanted = reference or (payment.reference if payment else None)
+    found = [money.reference for money in arrived if wanted in (None, money.reference)]
+    if not found:
+        raise NotFound(f"no money{f' {wanted}' if wanted else ''} has arrived for payment {payment_id}")
+    if len(found) > 1:
+        raise Conflict(f"several sums arrived for payment {payment_id}; name one of {', '.join(found)}")
+    return found[0]
+
+
+def give_all(deal: Deal, payment_id: str, by: str) -> list[e.Event]:
+    """The wish to give back all that is left of a settled payment; none while a refund of all of it is on its way."""
+    reference = reference_of(deal, payment_id)
+    rest = left(deal, reference)
+    held = any(refund.reference == reference and refund.status in HOLDS for refund in deal.refunds)
+    if not rest.amount_minor and held:
+        return []
+    if not rest.amount_minor:
+        raise Conflict(f"nothing of {reference} is left to be given back: the payer's bank has it")
+    return request(deal, reference, rest, "the payment is rolled back", by)
+
+
+def approve(
+    deal: Deal, refund_id: str, by: str, groups: frozenset[str], directory: Directory, now: datetime
+) -> list[e.Event]:
     """Somebody of finance, who did not ask for it, agrees; the intent to give it back follows at once.
 
     Raises `NotFound`, `ApproverNotEntitled`, `ApproverConflicted`, `WrongStage`, and `Conflict` when the money has
     been disputed since.
     """
     refund = find(deal, refund_id)
-    _may_decide(deal, refund, by, groups)
+    decides_on_request(deal, REFUND, refund.requested_by, by, groups, directory, now)
     if refund.status in HOLDS - {RefundStatus.REQUESTED}:
         return []
     if refund.status is not RefundStatus.REQUESTED:
@@ -81,11 +119,13 @@ def approve(deal: Deal, refund_id: str, by: str, groups: frozenset[str]) -> list
     return [e.RefundApproved(refund.key, refund_id, by)]
 
 
-def reject(deal: Deal, refund_id: str, by: str, groups: frozenset[str], reason: str) -> list[e.Event]:
+def reject(
+    deal: Deal, refund_id: str, by: str, groups: frozenset[str], reason: str, directory: Directory, now: datetime
+) -> list[e.Event]:
     """Finance says no, or whoever asked takes it back."""
     refund = find(deal, refund_id)
-    if by != refund.requested_by:
-        _may_decide(deal, refund, by, groups)
+    if directory.identity(by) != directory.identity(refund.requested_by):
+        decides_on_request(deal, REFUND, refund.requested_by, by, groups, directory, now)
     if refund.status is RefundStatus.REJECTED:
         return []
     if refund.status is not RefundStatus.REQUESTED:
@@ -154,6 +194,14 @@ def find(deal: Deal, refund_id: str) -> Refund:
     raise NotFound(f"deal {deal.id} has no refund {refund_id}")
 
 
+def newest(deal: Deal, reference: str) -> Refund:
+    """The last that was asked for of this money. Raises `NotFound`."""
+    for refund in reversed(deal.refunds):
+        if refund.reference == reference:
+            return refund
+    raise NotFound(f"nothing of {reference} was asked back")
+
+
 def _uncovered(deal: Deal, reference: str, missing: int) -> list[e.Event]:
     failed: list[e.Event] = []
     for refund in reversed(deal.refunds):
@@ -192,10 +240,3 @@ def _money(deal: Deal, reference: str) -> Received:
         if money.reference == reference:
             return money
     raise NotFound(f"deal {deal.id} has received no money {reference}")
-
-
-def _may_decide(deal: Deal, refund: Refund, by: str, groups: frozenset[str]) -> None:
-    if FINANCE not in groups:
-        raise ApproverNotEntitled(f"{by} is not in {FINANCE}, which decides on refunds")
-    if by == refund.requested_by or by in deal.editors:
-        raise ApproverConflicted(f"{by} asked for refund {refund.id}, or owns or edited deal {deal.id}")
