@@ -1,4 +1,4 @@
-"""Posts approved invoices to QuickBooks, each once."""
+"""Posts approved invoices and credit memos to QuickBooks, each once."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dealdesk.adapters.quickbooks_tokens import QuickbooksTokens
 from dealdesk.edge import clock, secrets, settings, telemetry
 from dealdesk.edge.reactions import Message, Parked, QueueSettings, Sweep, react
 from dealdesk.errors import Malformed
+from dealdesk.usecases.post_credit_memo import post_credit_memo
 from dealdesk.usecases.post_invoice import post_invoice
 
 
@@ -69,4 +70,5 @@ def post(message: Message) -> None:
     if isinstance(message, Parked | Sweep):
         raise Malformed(f"post_invoice takes no {message}")
     done = post_invoice(deals(), ledger(), message.deal_id, clock.now)
+    done += post_credit_memo(deals(), ledger(), message.deal_id, clock.now)
     telemetry.said("invoice posted", deal_id=message.deal_id, intents=done)

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 import approver_routes
+import credit_routes
 import money_routes
 import policy_routes
 from access import COLLECTS, DECIDES, READS, SEES_ALL, WRITES
@@ -50,6 +51,7 @@ install(app)
 app.include_router(policy_routes.router)
 app.include_router(approver_routes.router)
 app.include_router(money_routes.router)
+app.include_router(credit_routes.router)
 
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, pattern=r"^[\x21-\x7e]+$")]
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from dealdesk.contracts.fields import Id, Note, Number, Small, Strict, Text
 from dealdesk.contracts.line_rest import AmendsIn, LineIn
-from dealdesk.contracts.money_rest import DisputeOut, RefundOut, UnappliedOut
+from dealdesk.contracts.money_rest import CreditOut, DisputeOut, RefundOut, UnappliedOut
 from dealdesk.domain.events import Condition
 from dealdesk.domain.money import parse_decimal
 from dealdesk.domain.quote import Billing, Customer, InvalidQuote, Providers, Quote, Risk
@@ -290,6 +290,7 @@ class InvoiceOut(BaseModel):
     digest: str
     reason: str
     preview_url: str
+    credits: list[CreditOut]
 
 
 class ExpiriesOut(BaseModel):

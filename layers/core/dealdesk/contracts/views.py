@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dealdesk.contracts import rest
-from dealdesk.contracts.money_rest import dispute_out, refund_out, unapplied_out
+from dealdesk.contracts.money_rest import credit_out, dispute_out, refund_out, unapplied_out
 from dealdesk.domain.chain import Recorded
 from dealdesk.domain.deal import Deal, Invoice, Payment
 from dealdesk.domain.expiries import expiries
@@ -120,4 +120,5 @@ def _invoice(deal: Deal, invoice: Invoice, preview: Preview) -> rest.InvoiceOut:
         digest=draft.digest,
         reason=invoice.reason,
         preview_url=preview(draft.invoice_id),
+        credits=[credit_out(deal.id, c) for c in deal.credits if c.memo.invoice_id == draft.invoice_id],
     )

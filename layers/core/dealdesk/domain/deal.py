@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from typing import NewType
 
 from dealdesk.domain.decision import Decision
-from dealdesk.domain.events import Certificate, CrmRecord, Grant, InvoiceDraft, StageAsked, StepAsked
+from dealdesk.domain.events import Certificate, CreditMemo, CrmRecord, Grant, InvoiceDraft, StageAsked, StepAsked
 from dealdesk.domain.money import Money
 from dealdesk.domain.quote import Quote
 from dealdesk.domain.stages import (
+    CreditStatus,
     DisputeStatus,
     Effect,
     EnvelopeStatus,
@@ -168,6 +169,24 @@ class Invoice:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Credit:
+    """A credit memo and where it stands; the invoice that it takes lines of back stays as it was posted."""
+
+    memo: CreditMemo
+    status: CreditStatus
+    requested_by: str
+    approved_by: str | None = None
+    refund_id: str = ""
+    ledger_id: str | None = None
+    total_minor: int | None = None
+    reason: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"credit:{self.memo.memo_id}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Intent:
     """An outside effect that the desk has promised itself; `key` is made from the fact, never from the attempt."""
 
@@ -210,6 +229,7 @@ class Deal:
     refunds: tuple[Refund, ...] = ()
     disputes: tuple[Dispute, ...] = ()
     invoices: tuple[Invoice, ...] = ()
+    credits: tuple[Credit, ...] = ()
     intents: tuple[Intent, ...] = field(default=())
 
     @property
@@ -267,4 +287,5 @@ REACTION_OF = {
     Effect.CANCEL_PAYMENT: "request_payment",
     Effect.REFUND_PAYMENT: "request_payment",
     Effect.POST_INVOICE: "post_invoice",
+    Effect.POST_CREDIT_MEMO: "post_invoice",
 }

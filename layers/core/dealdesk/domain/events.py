@@ -594,6 +594,55 @@ class InvoicePosted:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class CreditMemoRequested:
+    """Somebody wants to take back lines of a posted invoice; `refund_id` is the refund that goes with it, if any."""
+
+    TYPE: ClassVar[str] = "credit_memo.requested"
+    memo: CreditMemo
+    by: str
+    refund_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CreditMemoApproved:
+    """Somebody else of finance has agreed; `key` is the intent to post the memo."""
+
+    TYPE: ClassVar[str] = "credit_memo.approved"
+    key: str
+    memo_id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CreditMemoRejected:
+    TYPE: ClassVar[str] = "credit_memo.rejected"
+    memo_id: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CreditMemoPosted:
+    """`total_minor` is what the ledger credits, with the tax of the lines."""
+
+    TYPE: ClassVar[str] = "credit_memo.posted"
+    key: str
+    memo_id: str
+    number: str
+    ledger_id: str
+    total_minor: int
+    posted_on: date
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CreditMemoFailed:
+    TYPE: ClassVar[str] = "credit_memo.failed"
+    key: str
+    memo_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class EffectFailed:
     """A vendor refused for good; a person must change something before it is asked again."""
 
@@ -701,6 +750,11 @@ Event = (
     | PostingRequested
     | InvoicePosted
     | InvoiceFailed
+    | CreditMemoRequested
+    | CreditMemoApproved
+    | CreditMemoRejected
+    | CreditMemoPosted
+    | CreditMemoFailed
     | EffectFailed
     | DealClosed
     | IntentAttempted

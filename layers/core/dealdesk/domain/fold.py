@@ -9,6 +9,7 @@ from typing import assert_never
 
 from dealdesk.domain import events as e
 from dealdesk.domain.deal import (
+    Credit,
     Deal,
     Dispute,
     Envelope,
@@ -21,6 +22,7 @@ from dealdesk.domain.deal import (
     Unapplied,
 )
 from dealdesk.domain.stages import (
+    CreditStatus,
     DisputeStatus,
     Effect,
     EnvelopeStatus,
@@ -106,6 +108,14 @@ def apply(deal: Deal, event: e.Event, at: datetime) -> Deal:
             | e.InvoiceFailed()
         ):
             return _about_invoice(deal, event, at)
+        case (
+            e.CreditMemoRequested()
+            | e.CreditMemoApproved()
+            | e.CreditMemoRejected()
+            | e.CreditMemoPosted()
+            | e.CreditMemoFailed()
+        ):
+            return _about_credit(deal, event, at)
         case e.IntentAttempted():
             return _change_intent(deal, event.key, attempts=event.attempt, lease_until=event.lease_until)
         case e.IntentInterrupted():
@@ -397,6 +407,35 @@ def _about_invoice(
             return _change_invoice(deal, event.invoice_id, reason=event.reason)
 
 
+def _about_credit(
+    deal: Deal,
+    event: e.CreditMemoRequested
+    | e.CreditMemoApproved
+    | e.CreditMemoRejected
+    | e.CreditMemoPosted
+    | e.CreditMemoFailed,
+    at: datetime,
+) -> Deal:
+    """A credit memo is an entry beside its invoice, which stays as it was posted."""
+    match event:
+        case e.CreditMemoRequested():
+            asked = Credit(event.memo, CreditStatus.REQUESTED, event.by, refund_id=event.refund_id)
+            return replace(deal, credits=(*deal.credits, asked))
+        case e.CreditMemoApproved():
+            deal = _change_credit(deal, event.memo_id, status=CreditStatus.APPROVED, approved_by=event.by, reason="")
+            return _open_intent(deal, Intent(event.key, Effect.POST_CREDIT_MEMO, event.memo_id, at))
+        case e.CreditMemoRejected():
+            deal = replace(deal, intents=_without(deal, event.memo_id))
+            return _change_credit(deal, event.memo_id, status=CreditStatus.REJECTED, reason=event.reason)
+        case e.CreditMemoPosted():
+            deal = _close_intent(deal, event.key)
+            posted = {"ledger_id": event.ledger_id, "total_minor": event.total_minor}
+            return _change_credit(deal, event.memo_id, status=CreditStatus.POSTED, **posted)
+        case e.CreditMemoFailed():
+            deal = _change_intent(deal, event.key, failed=event.reason, lease_until=None)
+            return _change_credit(deal, event.memo_id, status=CreditStatus.FAILED, reason=event.reason)
+
+
 def _open_intent(deal: Deal, intent: Intent) -> Deal:
     """A failed intent that is asked for again starts afresh but keeps its count, so that it looks up first."""
     known = deal.intent(intent.key)
@@ -431,6 +470,11 @@ def _change_payment(deal: Deal, payment_id: str, **changes: object) -> Deal:
 def _change_refund(deal: Deal, refund_id: str, **changes: object) -> Deal:
     changed = (replace(r, **changes) if r.id == refund_id else r for r in deal.refunds)  # type: ignore[arg-type]
     return replace(deal, refunds=tuple(changed))
+
+
+def _change_credit(deal: Deal, memo_id: str, **changes: object) -> Deal:
+    changed = (replace(c, **changes) if c.memo.memo_id == memo_id else c for c in deal.credits)  # type: ignore[arg-type]
+    return replace(deal, credits=tuple(changed))
 
 
 def _change_invoice(deal: Deal, invoice_id: str, **changes: object) -> Deal:

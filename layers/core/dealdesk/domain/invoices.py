@@ -169,6 +169,6 @@ def terms_of(draft: e.InvoiceDraft) -> PaymentTerms:
     return parse_terms(draft.terms) if draft.terms else PaymentTerms(Due.NET, draft.terms_days)
 
 
-def document_number(deal_id: str, number: int) -> str:
+def document_number(deal_id: str, number: int, kind: str = "DD") -> str:
     """The ledger's document number: stable for a draft, at most 21 characters (QuickBooks' limit)."""
-    return f"DD-{hashlib.sha256(deal_id.encode()).hexdigest()[:12].upper()}-{number}"
+    return f"{kind}-{hashlib.sha256(deal_id.encode()).hexdigest()[:12].upper()}-{number}"
