@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 
 from dealdesk.adapters.dynamo_deals import DynamoDeals
+from dealdesk.adapters.dynamo_references import DynamoReferences
 from dealdesk.edge import clock, settings
 from dealdesk.edge.reactions import Message, Parked, QueueSettings, react
 from dealdesk.errors import Malformed
-from dealdesk.ports import Cause, EnvelopeState, PaymentState
+from dealdesk.ports import Cause, Correction, EnvelopeState, PaymentState
 from dealdesk.usecases.note_answer import note_answer
+from dealdesk.usecases.record_correction import record_correction
 from dealdesk.usecases.record_payment import record_payment
 from dealdesk.usecases.record_signature import record_signature
 
@@ -30,6 +32,11 @@ def deals() -> DynamoDeals:
     return DynamoDeals(config.dealdesk_table, config.dealdesk_silent_after_seconds)
 
 
+@cache
+def references() -> DynamoReferences:
+    return DynamoReferences(settings.read(Settings).dealdesk_table)
+
+
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return react(event, settings.read(QueueSettings), "retry_parked", retry)
 
@@ -41,6 +48,9 @@ def retry(message: Message) -> None:
     source, _, cause_id = content["cause"].partition(":")
     deal_id, cause = content["deal_id"], Cause(source, cause_id)
     match message.kind:
+        case "stripe" | "paypal" if "correction" in content:
+            said = msgspec.convert(content["correction"], Correction)
+            record_correction(deals(), references(), said, cause=cause, vendor=source, now=now)
         case "stripe":
             paid = msgspec.convert(content["state"], PaymentState)
             record_payment(deals(), deal_id, paid, cause=cause, vendor="stripe", now=now)

@@ -91,7 +91,7 @@ class RefundOut(BaseModel):
 
 
 class DisputeOut(BaseModel):
-    """`amount_minor` is gone from our account unless the dispute is `WON`."""
+    """`amount_minor` cannot be counted on unless the dispute is `WON`; `fee_minor` is gone in any case."""
 
     dispute_id: str
     payment_id: str
@@ -100,6 +100,7 @@ class DisputeOut(BaseModel):
     currency: str
     status: str
     reason: str
+    fee_minor: int | None
 
 
 class UnappliedOut(BaseModel):
@@ -166,6 +167,7 @@ def dispute_out(dispute: Dispute) -> DisputeOut:
         currency=dispute.amount.currency,
         status=dispute.status.value,
         reason=dispute.reason,
+        fee_minor=dispute.fee.amount_minor if dispute.fee else None,
     )
 
 

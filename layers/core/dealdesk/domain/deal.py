@@ -156,6 +156,7 @@ class Dispute:
     amount: Money
     status: DisputeStatus
     reason: str = ""
+    fee: Money | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -245,6 +246,11 @@ class Deal:
     def invoice(self) -> Invoice | None:
         return self.invoices[-1] if self.invoices else None
 
+    @property
+    def is_disputed(self) -> bool:
+        """Whether the payer's bank has money that is still argued about: nobody is asked to pay meanwhile."""
+        return any(dispute.status is DisputeStatus.OPEN for dispute in self.disputes)
+
     def intent(self, key: str) -> Intent | None:
         return next((intent for intent in self.intents if intent.key == key), None)
 
@@ -269,7 +275,8 @@ def waits_for(deal: Deal) -> str | None:
             return REACTION_OF[intent.effect]
     if deal.stage is Stage.OUT_FOR_SIGNATURE:
         return "request_signature"
-    if deal.payment and deal.payment.status is PaymentStatus.PENDING and deal.payment.session_id:
+    unpaid = deal.payment and deal.payment.status is PaymentStatus.PENDING and deal.payment.session_id
+    if unpaid and not deal.is_disputed:
         return "request_payment"
     draft = deal.invoice is not None and deal.invoice.status is InvoiceStatus.DRAFT
     asks_crm = deal.unread or deal.stage is Stage.PENDING_APPROVAL or draft

@@ -538,7 +538,10 @@ class PaymentRefunded:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PaymentDisputed:
-    """The payer's bank disputes the payment; `outcome` is `OPEN`, and then `WON` or `LOST`."""
+    """The payer's bank disputes the payment; `outcome` is `OPEN`, and then `WON` or `LOST`.
+
+    `fee` is what the provider has taken for it, where it said so.
+    """
 
     TYPE: ClassVar[str] = "payment.disputed"
     dispute_id: str
@@ -547,6 +550,7 @@ class PaymentDisputed:
     amount: Money
     outcome: str
     reason: str
+    fee: Money | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

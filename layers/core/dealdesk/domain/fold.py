@@ -365,7 +365,9 @@ def _about_money_back(
         case e.PaymentDisputed():
             others = tuple(dispute for dispute in deal.disputes if dispute.id != event.dispute_id)
             status = DisputeStatus(event.outcome)
-            told = Dispute(event.dispute_id, event.payment_id, event.reference, event.amount, status, event.reason)
+            told = Dispute(
+                event.dispute_id, event.payment_id, event.reference, event.amount, status, event.reason, event.fee
+            )
             return replace(deal, disputes=(*others, told))
 
 

@@ -170,8 +170,25 @@ def told(
             return [] if over else [e.RefundSubmitted(key, refund_id, money.payment_id, reference, amount, vendor_id)]
 
 
+def require_told(deal: Deal, reference: str, refunded: Money) -> None:
+    """Every refund behind this sum is an entry already. Raises `DealUnknown`: the message about one is still to come.
+
+    A sum alone makes no entry: told by its own message as well, a refund would count twice.
+    """
+    money = _recorded(deal, reference)
+    told = [_in(money, r.amount) for r in deal.refunds if r.reference == reference and r.vendor_id]
+    if sum(told) < _in(money, refunded):
+        raise DealUnknown(f"{format_money(refunded)} of {reference} went back; the refunds are not all told yet")
+
+
 def disputed(
-    deal: Deal, reference: str, dispute_id: str, status: DisputeStatus, amount: Money, reason: str
+    deal: Deal,
+    reference: str,
+    dispute_id: str,
+    status: DisputeStatus,
+    amount: Money,
+    reason: str,
+    fee: Money | None = None,
 ) -> list[e.Event]:
     """The payer's bank takes money back, or gives it again; a late `OPEN` does not open what has ended.
 
@@ -179,9 +196,11 @@ def disputed(
     """
     money = _recorded(deal, reference)
     known = next((dispute for dispute in deal.disputes if dispute.id == dispute_id), None)
-    if known and (known.status in ENDED or (known.status, known.amount) == (status, amount)):
+    fee = fee or (known.fee if known else None)
+    if known and (known.status in ENDED or (known.status, known.amount, known.fee) == (status, amount, fee)):
         return []
-    told: list[e.Event] = [e.PaymentDisputed(dispute_id, money.payment_id, reference, amount, status.value, reason)]
+    said = e.PaymentDisputed(dispute_id, money.payment_id, reference, amount, status.value, reason, fee)
+    told: list[e.Event] = [said]
     others = replace(deal, disputes=tuple(dispute for dispute in deal.disputes if dispute.id != dispute_id))
     taken = 0 if status is DisputeStatus.WON else _in(money, amount)
     return told + _uncovered(deal, reference, _bound(others, money) + taken - money.amount.amount_minor)
