@@ -68,6 +68,8 @@ WHEN = {
     "invoice.posting_requested": "The approved invoice has to be posted, for the first time or again.",
     "invoice.posted": "The ledger has the invoice.",
     "invoice.failed": "The ledger has refused the invoice; a person must change something and ask again.",
+    "invoice.differs": "What the ledger has posted is not what was collected; the deal stays open, for finance.",
+    "invoice.difference_accepted": "Finance has accepted the difference between the invoice and what was collected.",
     "invoice.reported": "The ledger says that somebody has touched the invoice; `said` is what it reads now.",
     "credit_memo.requested": "Somebody wants to take lines of a posted invoice back; somebody else has to approve.",
     "credit_memo.approved": "The credit memo is approved and has to be posted, for the first time or again.",

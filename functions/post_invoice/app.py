@@ -25,6 +25,7 @@ class Settings:
     quickbooks_secret: str
     quickbooks_url: str
     quickbooks_oauth_url: str
+    invoice_tolerance_minor: int = 0
 
 
 class Secret(msgspec.Struct, frozen=True):
@@ -69,6 +70,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 def post(message: Message) -> None:
     if isinstance(message, Parked | Sweep):
         raise Malformed(f"post_invoice takes no {message}")
-    done = post_invoice(deals(), ledger(), message.deal_id, clock.now)
+    done = post_invoice(deals(), ledger(), message.deal_id, clock.now, config().invoice_tolerance_minor)
     done += post_credit_memo(deals(), ledger(), message.deal_id, clock.now)
     telemetry.said("invoice posted", deal_id=message.deal_id, intents=done)

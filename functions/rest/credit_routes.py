@@ -1,4 +1,4 @@
-"""REST about credit memos: what puts a posted invoice right, asked by one person and approved by another."""
+"""REST about what puts an invoice right: credit memos, by two people, and differences that finance accepts."""
 
 from __future__ import annotations
 
@@ -9,17 +9,32 @@ from access import COLLECTS, DECIDES, READS
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from desk import Ask, approvers, caller, deal_of_credit, deal_of_invoice, deals
+from desk import Ask, approvers, caller, deal_of_credit, deal_of_invoice, deals, invoice_links
 from replies import as_response
 
 from dealdesk.contracts import money_rest as rest
-from dealdesk.contracts.rest import RejectIn
-from dealdesk.domain import credit_memos
+from dealdesk.contracts import views
+from dealdesk.contracts.rest import DifferenceIn, InvoiceOut, RejectIn
+from dealdesk.domain import credit_memos, differences, invoices
 from dealdesk.domain.deal import Credit, Deal
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]
 
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, pattern=r"^[\x21-\x7e]+$")]
+
+
+@router.post("/invoices/<invoice_id>/difference", summary="Finance accepts that it is not what was collected")
+def accept_difference(invoice_id: str, body: DifferenceIn, key: Key = None) -> Response[InvoiceOut]:
+    ask = Ask(router, body, key, DECIDES)
+    who, directory = ask.who, approvers().directory()
+    minor, reason = body.difference_minor, body.reason
+    deal = ask.change(
+        deal_of_invoice(invoice_id),
+        lambda deal, now: differences.accept(
+            deal, invoice_id, minor, reason, who.person_id, who.groups, directory, now
+        ),
+    )
+    return as_response(HTTPStatus.OK, views.invoice_view(deal, invoices.find(deal, invoice_id), invoice_links(router)))
 
 
 @router.post("/invoices/<invoice_id>/credits", summary="Ask for a credit memo, in full or by line")

@@ -67,6 +67,8 @@ def by_use_cases() -> list[e.Event]:
         e.RefundFailed("refund:ref_d-1_1", "ref_d-1_1", "the account is closed", "re_1"),
         e.PaymentRefunded("refund:ref_d-1_1", "ref_d-1_1", "pay_d-1_1", "pi_1", Money(100, "USD"), "re_1"),
         e.PaymentDisputed("dp_1", "pay_d-1_1", "pi_1", Money(100, "USD"), "OPEN", "fraudulent"),
+        e.InvoiceDiffers("inv_d-1_1", 1_080_000, 1_000_000, "USD", 80_000),
+        e.InvoiceDifferenceAccepted("inv_d-1_1", 80_000, FINANCE, "the tax is collected apart"),
         e.CreditMemoRequested(A_MEMO, "person-1", "ref_d-1_1"),
         e.CreditMemoApproved("credit:crd_d-1_1", "crd_d-1_1", FINANCE),
         e.CreditMemoRejected("crd_d-1_1", FINANCE, "billed as agreed"),

@@ -192,6 +192,7 @@ def test_a_refund_that_failed_gives_its_amount_free_and_the_next_has_a_key_of_it
 def test_unapplied_money_is_given_back_by_its_own_reference_and_leaves_the_payment_alone() -> None:
     story = a_story(Stage.PAID)
     story.then(paid(story.deal, reference="pi_2"))
+    story.then(refunds.reject(story.deal, FIRST, FINANCE, IN_FINANCE, "not all of it", NOBODY, NOW))
 
     story.then(ask(story.deal, PAID, "pi_2"))
 

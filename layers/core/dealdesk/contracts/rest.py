@@ -231,6 +231,13 @@ class RejectIn(Strict):
     reason: Annotated[Note, Field(min_length=1)]
 
 
+class DifferenceIn(Strict):
+    """The difference that was seen, in minor units: above zero where the invoice is over more than was collected."""
+
+    difference_minor: Annotated[int, Field(strict=True, gt=-(10**15), lt=10**15)]
+    reason: Annotated[Note, Field(min_length=1)]
+
+
 class EventOut(BaseModel):
     sequence: int
     id: str
@@ -275,6 +282,10 @@ class InvoiceLineOut(BaseModel):
 
 
 class InvoiceOut(BaseModel):
+    """`total_minor` is before tax, `posted_total_minor` the ledger's. `difference_minor` is how much the invoice is
+    above what was collected; while `differs`, finance has to accept it, and the deal is not closed.
+    """
+
     invoice_id: str
     deal_id: str
     status: str
@@ -290,6 +301,12 @@ class InvoiceOut(BaseModel):
     digest: str
     reason: str
     preview_url: str
+    posted_total_minor: int | None
+    collected_minor: int | None
+    difference_minor: int
+    accepted_difference_minor: int
+    differs: bool
+    settlement: str
     credits: list[CreditOut]
 
 
@@ -322,6 +339,8 @@ class DealOut(BaseModel):
     unapplied: list[UnappliedOut]
     invoices: list[InvoiceOut]
     failures: list[str]
+    disputed: bool
+    waits_for_finance: list[str]
     expiries: ExpiriesOut
     updated_at: datetime | None
 

@@ -161,12 +161,23 @@ class Dispute:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Invoice:
+    """`posted_minor` is the ledger's total, with tax; `accepted_minor` the difference to what was collected that
+    finance has accepted.
+    """
+
     draft: InvoiceDraft
     status: InvoiceStatus
     staged_by: str
     approved_by: str | None = None
     ledger_id: str | None = None
     reason: str = ""
+    posted_minor: int | None = None
+    accepted_minor: int = 0
+    differs: bool = False
+
+    @property
+    def total_minor(self) -> int:
+        return self.draft.total_minor if self.posted_minor is None else self.posted_minor
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -134,7 +134,7 @@ def decides_on_request(
     authority = authority_of(deal, step, person, groups, directory, now)
     asker = directory.identity(asked_by)
     if asker in (directory.identity(person), *authority.acting_for):
-        raise ApproverConflicted(f"{asked_by} asked for it; somebody else must decide the step {step.label}")
+        raise ApproverConflicted(f"{asked_by} staged or asked for it; somebody else must decide the step {step.label}")
     return authority
 
 

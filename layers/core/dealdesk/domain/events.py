@@ -598,6 +598,29 @@ class InvoicePosted:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class InvoiceDiffers:
+    """The ledger's total, with tax, is not what was collected; `difference_minor` is above zero where more is due."""
+
+    TYPE: ClassVar[str] = "invoice.differs"
+    invoice_id: str
+    total_minor: int
+    collected_minor: int
+    currency: str
+    difference_minor: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class InvoiceDifferenceAccepted:
+    """Finance takes exactly this difference as it is."""
+
+    TYPE: ClassVar[str] = "invoice.difference_accepted"
+    invoice_id: str
+    difference_minor: int
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class CreditMemoRequested:
     """Somebody wants to take back lines of a posted invoice; `refund_id` is the refund that goes with it, if any."""
 
@@ -754,6 +777,8 @@ Event = (
     | PostingRequested
     | InvoicePosted
     | InvoiceFailed
+    | InvoiceDiffers
+    | InvoiceDifferenceAccepted
     | CreditMemoRequested
     | CreditMemoApproved
     | CreditMemoRejected

@@ -106,6 +106,8 @@ def apply(deal: Deal, event: e.Event, at: datetime) -> Deal:
             | e.PostingRequested()
             | e.InvoicePosted()
             | e.InvoiceFailed()
+            | e.InvoiceDiffers()
+            | e.InvoiceDifferenceAccepted()
         ):
             return _about_invoice(deal, event, at)
         case (
@@ -387,7 +389,9 @@ def _about_invoice(
     | e.InvoiceRejected
     | e.PostingRequested
     | e.InvoicePosted
-    | e.InvoiceFailed,
+    | e.InvoiceFailed
+    | e.InvoiceDiffers
+    | e.InvoiceDifferenceAccepted,
     at: datetime,
 ) -> Deal:
     match event:
@@ -401,12 +405,15 @@ def _about_invoice(
             return _open_intent(deal, Intent(event.key, Effect.POST_INVOICE, event.invoice_id, at))
         case e.InvoicePosted():
             deal = _close_intent(replace(deal, stage=Stage.INVOICED), event.key)
-            return _change_invoice(
-                deal, event.invoice_id, status=InvoiceStatus.POSTED, ledger_id=event.ledger_id, reason=""
-            )
+            posted = {"ledger_id": event.ledger_id, "posted_minor": event.total_minor, "reason": ""}
+            return _change_invoice(deal, event.invoice_id, status=InvoiceStatus.POSTED, **posted)
         case e.InvoiceFailed():
             deal = _change_intent(deal, event.key, failed=event.reason, lease_until=None)
             return _change_invoice(deal, event.invoice_id, reason=event.reason)
+        case e.InvoiceDiffers():
+            return _change_invoice(deal, event.invoice_id, differs=True)
+        case e.InvoiceDifferenceAccepted():
+            return _change_invoice(deal, event.invoice_id, differs=False, accepted_minor=event.difference_minor)
 
 
 def _about_credit(

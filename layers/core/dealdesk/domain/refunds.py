@@ -20,6 +20,7 @@ from dealdesk.errors import (
     WrongStage,
 )
 
+DESK = "system:desk"
 REFUND = e.StepAsked("refund", "Refund approval", "grp-finance")
 # A refund holds its amount from the moment that somebody asks for it until it has failed or was rejected.
 HOLDS = frozenset({RefundStatus.REQUESTED, RefundStatus.APPROVED, RefundStatus.SUBMITTED, RefundStatus.SUCCEEDED})
@@ -99,6 +100,13 @@ def give_all(deal: Deal, payment_id: str, by: str) -> list[e.Event]:
     if not rest.amount_minor:
         raise Conflict(f"nothing of {reference} is left to be given back: the payer's bank has it")
     return request(deal, reference, rest, "the payment is rolled back", by)
+
+
+def propose(deal: Deal, reference: str, reason: str) -> list[e.Event]:
+    """The desk itself asks to give this money back; nothing goes without somebody of finance."""
+    if not reference or not left(deal, reference).amount_minor:
+        return []
+    return request(deal, reference, left(deal, reference), reason, DESK)
 
 
 def approve(

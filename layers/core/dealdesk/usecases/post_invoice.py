@@ -15,8 +15,13 @@ from dealdesk.ports import Deals, Ledger, LedgerInvoice
 from dealdesk.usecases.carry_out import Work, carry_out
 
 
-def post_invoice(deals: Deals, ledger: Ledger, deal_id: str, clock: Callable[[], datetime]) -> list[str]:
-    """Carries out the deal's open intent to post; returns its key."""
+def post_invoice(
+    deals: Deals, ledger: Ledger, deal_id: str, clock: Callable[[], datetime], tolerance_minor: int = 0
+) -> list[str]:
+    """Carries out the deal's open intent to post; returns its key.
+
+    A total that differs from what was collected by more than `tolerance_minor` leaves the deal open, for finance.
+    """
     work: Work[LedgerInvoice] = Work(
         actor="system:post_invoice",
         gate=lambda deal, _, now: gate(deal, "posting", now, signed=True),
@@ -24,14 +29,15 @@ def post_invoice(deals: Deals, ledger: Ledger, deal_id: str, clock: Callable[[],
         call=lambda deal, intent, now: ledger.post(
             intent.key, invoices.find(deal, intent.subject).draft, deal, now.date()
         ),
-        record=_record,
+        record=lambda deal, intent, answer, now: _record(deal, intent, answer, now, tolerance_minor),
         refused=_refused,
     )
     return carry_out(deals, deal_id, cast("dict[Effect, Work[object]]", {Effect.POST_INVOICE: work}), clock)
 
 
-def _record(deal: Deal, intent: Intent, answer: LedgerInvoice, now: datetime) -> Sequence[Event]:
-    return invoices.posted(deal, intent.key, answer.ledger_id, answer.number, answer.total_minor, answer.due_on, now)
+def _record(deal: Deal, intent: Intent, answer: LedgerInvoice, now: datetime, tolerance_minor: int) -> Sequence[Event]:
+    ledger_id, number, total_minor = answer.ledger_id, answer.number, answer.total_minor
+    return invoices.posted(deal, intent.key, ledger_id, number, total_minor, answer.due_on, now, tolerance_minor)
 
 
 def _refused(_: Deal, intent: Intent, reason: str) -> Sequence[Event]:
