@@ -15,6 +15,7 @@ from dealdesk.edge.reactions import Message, Parked, QueueSettings, react
 from dealdesk.errors import Malformed
 from dealdesk.ports import Cause, Correction, EnvelopeState, PaymentState
 from dealdesk.usecases.note_answer import note_answer
+from dealdesk.usecases.note_correction import note_correction
 from dealdesk.usecases.record_correction import record_correction
 from dealdesk.usecases.record_payment import record_payment
 from dealdesk.usecases.record_signature import record_signature
@@ -48,7 +49,10 @@ def retry(message: Message) -> None:
     source, _, cause_id = content["cause"].partition(":")
     deal_id, cause = content["deal_id"], Cause(source, cause_id)
     match message.kind:
-        case "stripe" | "paypal" if "correction" in content:
+        case "paypal" if "reference" in content:
+            reference, hint = content["reference"], content["said"]
+            note_correction(deals(), references(), reference, hint, cause=cause, vendor=source, now=now)
+        case "stripe" if "correction" in content:
             said = msgspec.convert(content["correction"], Correction)
             record_correction(deals(), references(), said, cause=cause, vendor=source, now=now)
         case "stripe":

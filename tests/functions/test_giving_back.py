@@ -165,6 +165,19 @@ def test_a_refund_on_its_way_is_asked_about_when_it_is_silent(deals: DynamoDeals
     assert refund(deals).status is RefundStatus.SUCCEEDED
 
 
+def test_a_hint_that_money_went_back_is_asked_about_and_a_refund_made_by_hand_becomes_an_entry_once(
+    deals: DynamoDeals, provider: FakePayments
+) -> None:
+    provider.refunds["by hand"] = RefundState("r-hand", "", "succeeded", Money(7, "USD"))
+
+    for hint in ("m-1", "m-2"):
+        cause = Cause("bus", hint)
+        reaction.answer_report(deals, provider, DEAL, "pay_d-1_1", "", cause=cause, now=NOW)
+
+    assert [entry.amount for entry in deals.load(DEAL).refunds if not entry.requested_by] == [Money(7, "USD")]
+    assert deals.load(DEAL).payments[0].status is PaymentStatus.SUCCEEDED
+
+
 # -- what Stripe says
 
 

@@ -331,6 +331,10 @@ class Payments(Protocol):
 
     def look_up_refund(self, key: str, reference: str) -> RefundState | None: ...
 
+    def refunds_of(self, reference: str) -> list[RefundState]:
+        """Every refund of this money, whoever made it."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LedgerInvoice:

@@ -162,7 +162,7 @@ def told(
     Its word counts, also where the desk did not ask: money that has gone is an entry. A refund that bounced stays
     failed. Raises `DealUnknown` for money that is not recorded yet.
     """
-    money = _recorded(deal, reference)
+    money = recorded(deal, reference)
     known = next((r for r in deal.refunds if r.vendor_id == vendor_id or (key and r.key == key)), None)
     refund_id, key = (known.id, known.key) if known else (vendor_id, key)
     bounced = known is not None and known.status is RefundStatus.FAILED and known.vendor_id == vendor_id
@@ -183,7 +183,7 @@ def require_told(deal: Deal, reference: str, refunded: Money) -> None:
 
     A sum alone makes no entry: told by its own message as well, a refund would count twice.
     """
-    money = _recorded(deal, reference)
+    money = recorded(deal, reference)
     told = [_in(money, r.amount) for r in deal.refunds if r.reference == reference and r.vendor_id]
     if sum(told) < _in(money, refunded):
         raise DealUnknown(f"{format_money(refunded)} of {reference} went back; the refunds are not all told yet")
@@ -202,7 +202,7 @@ def disputed(
 
     Refunds that have not been tried yet and are no longer covered fail, the newest first: the bank pays that customer.
     """
-    money = _recorded(deal, reference)
+    money = recorded(deal, reference)
     known = next((dispute for dispute in deal.disputes if dispute.id == dispute_id), None)
     fee = fee or (known.fee if known else None)
     if known and (known.status in ENDED or (known.status, known.amount, known.fee) == (status, amount, fee)):
@@ -254,7 +254,7 @@ def _in(money: Received, amount: Money) -> int:
     return amount.amount_minor if amount.currency == money.amount.currency else money.amount.amount_minor
 
 
-def _recorded(deal: Deal, reference: str) -> Received:
+def recorded(deal: Deal, reference: str) -> Received:
     """A vendor's message may be faster than our own record of the money."""
     try:
         return _money(deal, reference)

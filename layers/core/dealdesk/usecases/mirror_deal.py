@@ -14,6 +14,8 @@ from dealdesk.ports import Crm, Deals
 from dealdesk.usecases.answer_approval import INVOICE_STEP
 
 TEXT_LIMIT = 30_000
+# The field of one line that both CRMs show in lists.
+FIELD_LIMIT = 255
 
 
 def mirror_deal(deals: Deals, crm: Crm, deal_id: str) -> int:
@@ -54,7 +56,7 @@ def _fields(deal: Deal) -> dict[str, object]:
 
 def _waiting_for(deal: Deal) -> str:
     finance = [f"Finance: {sentence}" for sentence in waits_for_finance(deal)]
-    return "; ".join([first for first in [_waiting_first(deal)] if first] + finance)[:TEXT_LIMIT]
+    return "; ".join([first for first in [_waiting_first(deal)] if first] + finance)[:FIELD_LIMIT]
 
 
 def _waiting_first(deal: Deal) -> str:
