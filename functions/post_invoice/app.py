@@ -1,4 +1,4 @@
-"""Posts approved invoices to the deal's ledger, each once, and reads back those that somebody touched there."""
+"""Posts approved invoices and credit memos to the deal's ledger, each once; reads back what somebody touched there."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from dealdesk.edge import clock, secrets, settings, telemetry
 from dealdesk.edge.reactions import Message, Parked, QueueSettings, Sweep, react
 from dealdesk.errors import AlreadyHandled, Malformed, VendorRefused
 from dealdesk.ports import Cause, Ledger
+from dealdesk.usecases.post_credit_memo import post_credit_memo
 from dealdesk.usecases.post_invoice import post_invoice
 from dealdesk.usecases.report_invoice import report_invoice
 
@@ -31,6 +32,7 @@ class Settings:
     netsuite_url: str
     sap_secret: str
     sap_url: str
+    invoice_tolerance_minor: int = 0
 
 
 class QuickbooksSecret(msgspec.Struct, frozen=True):
@@ -107,7 +109,8 @@ def post(message: Message) -> None:
         return
     if isinstance(message, Parked | Sweep):
         raise Malformed(f"post_invoice takes no {message}")
-    done = post_invoice(deals(), ledgers, message.deal_id, clock.now)
+    done = post_invoice(deals(), ledgers, message.deal_id, clock.now, config().invoice_tolerance_minor)
+    done += post_credit_memo(deals(), ledgers, message.deal_id, clock.now)
     telemetry.said("invoice posted", deal_id=message.deal_id, intents=done)
 
 

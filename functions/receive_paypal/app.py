@@ -10,12 +10,14 @@ from typing import Any
 import msgspec
 
 from dealdesk.adapters.dynamo_deals import DynamoDeals
+from dealdesk.adapters.dynamo_references import DynamoReferences
 from dealdesk.adapters.paypal_certificates import PaypalCertificates
 from dealdesk.adapters.sqs_parking import SqsParking
 from dealdesk.contracts import paypal
 from dealdesk.edge import clock, paypal_proof, secrets, settings
 from dealdesk.edge.inbox import Report, answer_webhook
 from dealdesk.ports import Cause
+from dealdesk.usecases.note_correction import note_correction
 from dealdesk.usecases.note_payment import note_payment
 
 
@@ -47,6 +49,11 @@ def certificates() -> PaypalCertificates:
     return PaypalCertificates(config().paypal_url)
 
 
+@cache
+def references() -> DynamoReferences:
+    return DynamoReferences(config().dealdesk_table)
+
+
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return answer_webhook("paypal", event, read, lambda: SqsParking(config().parked_queue_url), clock.now())
 
@@ -55,13 +62,27 @@ def read(headers: dict[str, str], body: bytes, now: datetime) -> Report | None:
     webhook_id = secrets.secret(config().paypal_secret, Secret).webhook_id
     paypal_proof.verify(headers, body, webhook_id, certificates(), now)
     event = paypal.read(body, paypal.PaypalEvent, "PayPal event")
+    cause = Cause("paypal", event.id)
+    if corrected := paypal.correction_of(event):
+        return _about_correction(corrected, cause, now)
     report = paypal.report_of(event)
     if report is None:
         return None
-    cause = Cause("paypal", event.id)
     return Report(
         report.deal_id,
         str(cause),
         lambda: note_payment(deals(), report.deal_id, report.payment, cause=cause, vendor="paypal", now=now),
         {"report": msgspec.to_builtins(report.payment)},
+    )
+
+
+def _about_correction(said: paypal.CorrectionReport, cause: Cause, now: datetime) -> Report:
+    """A refund, a reversal or a dispute: the money's reference names the deal."""
+    return Report(
+        "",
+        str(cause),
+        lambda: note_correction(
+            deals(), references(), said.reference, said.said, cause=cause, vendor="paypal", now=now
+        ),
+        {"reference": said.reference, "said": said.said},
     )

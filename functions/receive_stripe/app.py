@@ -1,4 +1,4 @@
-"""Stripe says what became of a checkout session or a refund: verify, record, answer."""
+"""Stripe says what became of a checkout session, a refund or a dispute: verify, record, answer."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 import msgspec
 
 from dealdesk.adapters.dynamo_deals import DynamoDeals
+from dealdesk.adapters.dynamo_references import DynamoReferences
 from dealdesk.adapters.sqs_parking import SqsParking
 from dealdesk.contracts import stripe
 from dealdesk.edge import clock, proofs, secrets, settings
 from dealdesk.edge.inbox import Report, answer_webhook
 from dealdesk.ports import Cause
+from dealdesk.usecases.record_correction import record_correction
 from dealdesk.usecases.record_payment import record_payment
-from dealdesk.usecases.record_refund import record_refund
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,11 @@ def deals() -> DynamoDeals:
     return DynamoDeals(config().dealdesk_table, config().dealdesk_silent_after_seconds)
 
 
+@cache
+def references() -> DynamoReferences:
+    return DynamoReferences(config().dealdesk_table)
+
+
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     return answer_webhook("stripe", event, read, lambda: SqsParking(config().parked_queue_url), clock.now())
 
@@ -53,7 +59,7 @@ def read(headers: dict[str, str], body: bytes, now: datetime) -> Report | None:
         now,
     )
     event = stripe.parse_event(body)
-    return _about_session(event, now) or _about_refund(event, now)
+    return _about_session(event, now) or _about_correction(event, now)
 
 
 def _about_session(event: stripe.StripeEvent, now: datetime) -> Report | None:
@@ -71,16 +77,15 @@ def _about_session(event: stripe.StripeEvent, now: datetime) -> Report | None:
     )
 
 
-def _about_refund(event: stripe.StripeEvent, now: datetime) -> Report | None:
-    """A refund that the desk asked for: others name no deal, and a person sees them at Stripe."""
-    report = stripe.correction_of(event)
-    if not isinstance(report, stripe.RefundReport) or not report.deal_id:
+def _about_correction(event: stripe.StripeEvent, now: datetime) -> Report | None:
+    """A refund or a dispute; where it names no deal, the money's reference does."""
+    said = stripe.correction_of(event)
+    if said is None:
         return None
-    deal_id, reference, state = report.deal_id, report.reference, report.refund
     cause = Cause("stripe", event.id)
     return Report(
-        deal_id,
+        said.deal_id,
         str(cause),
-        lambda: record_refund(deals(), deal_id, reference, state, cause=cause, vendor="stripe", now=now),
-        {"refund": msgspec.to_builtins(state), "reference": reference},
+        lambda: record_correction(deals(), references(), said, cause=cause, vendor="stripe", now=now),
+        {"correction": msgspec.to_builtins(said)},
     )

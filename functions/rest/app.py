@@ -6,6 +6,8 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 import approver_routes
+import credit_routes
+import money_routes
 import policy_routes
 from access import COLLECTS, DECIDES, READS, SEES_ALL, WRITES
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -49,6 +51,8 @@ app.enable_swagger(path="/docs", title="Deal Desk OS", version="1.0.0")
 install(app)
 app.include_router(policy_routes.router)
 app.include_router(approver_routes.router)
+app.include_router(money_routes.router)
+app.include_router(credit_routes.router)
 
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
@@ -193,15 +197,6 @@ def process_payment(body: rest.ProcessIn, key: Key = None) -> Response[rest.Paym
 def get_payment(payment_id: str) -> Response[rest.PaymentOut]:
     deal = caller(app).may(READS).sees(deals().load(deal_of_payment(payment_id)))
     return as_response(HTTPStatus.OK, views.payment_view(deal, payments.find(deal, payment_id)))
-
-
-@app.post("/payments/<payment_id>/rollback", summary="Withdraw a payment that nobody has paid")
-def roll_back_payment(payment_id: str, key: Key = None) -> Response[rest.PaymentOut]:
-    ask = Ask(app, None, key, COLLECTS)
-    deal = ask.change(
-        deal_of_payment(payment_id), lambda deal, _: payments.roll_back(deal, payment_id, ask.who.person_id)
-    )
-    return as_response(HTTPStatus.ACCEPTED, views.payment_view(deal, payments.find(deal, payment_id)))
 
 
 @app.post("/invoices/stage", summary="The draft invoice of a paid deal")

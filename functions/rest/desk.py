@@ -197,6 +197,14 @@ def deal_of_payment(payment_id: str) -> str:
     return _deal_of(payment_id, "pay_")
 
 
+def deal_of_refund(refund_id: str) -> str:
+    return _deal_of(refund_id, "ref_")
+
+
+def deal_of_credit(memo_id: str) -> str:
+    return _deal_of(memo_id, "crd_")
+
+
 def deal_of_invoice(invoice_id: str) -> str:
     return _deal_of(invoice_id, "inv_")
 

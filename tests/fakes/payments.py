@@ -95,6 +95,9 @@ class FakePayments:
     def look_up_refund(self, key: str, reference: str) -> RefundState | None:
         return self._answer("look up refund", lambda: self.refunds.get(key))
 
+    def refunds_of(self, reference: str) -> list[RefundState]:
+        return self._answer("refunds of", lambda: list(self.refunds.values()))
+
     def become(self, session_id: str, outcome: str, **changes: str) -> PaymentState:
         """What happens to a session at the provider."""
         session = self._known(session_id)

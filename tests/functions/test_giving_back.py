@@ -12,6 +12,7 @@ import pytest
 from dealdesk.adapters.dynamo_deals import DynamoDeals
 from dealdesk.domain import refunds
 from dealdesk.domain.deal import Deal, DealId, Refund
+from dealdesk.domain.directory import NOBODY
 from dealdesk.domain.events import Event
 from dealdesk.domain.money import Money
 from dealdesk.domain.stages import DisputeStatus, PaymentStatus, RefundStatus, Stage
@@ -20,7 +21,7 @@ from dealdesk.ports import Cause, PaymentLink, PaymentState, RefundState
 from dealdesk.usecases import request_payment as reaction
 from dealdesk.usecases.change import change
 from tests.fakes.payments import FakePayments, Session
-from tests.functions.messages import given, happened, stripe_request
+from tests.functions.messages import given, happened, keep, parked, stored, stripe_event, stripe_request
 from tests.journeys.world import World
 from tests.unit.domain.deals import FINANCE, IN_FINANCE, LATER, NOW, OWNER, Story, a_story
 
@@ -31,7 +32,7 @@ GIVEN = Money(40_000, "USD")
 def approved(deal_id: str = DEAL) -> Story:
     story = a_story(Stage.CLOSED, deal_id)
     story.then(refunds.request(story.deal, "pi_1", GIVEN, "overpaid", "person-sup"))
-    return story.then(refunds.approve(story.deal, f"ref_{deal_id}_1", FINANCE, IN_FINANCE))
+    return story.then(refunds.approve(story.deal, f"ref_{deal_id}_1", FINANCE, IN_FINANCE, NOBODY, NOW))
 
 
 @pytest.fixture
@@ -164,6 +165,19 @@ def test_a_refund_on_its_way_is_asked_about_when_it_is_silent(deals: DynamoDeals
     assert refund(deals).status is RefundStatus.SUCCEEDED
 
 
+def test_a_hint_that_money_went_back_is_asked_about_and_a_refund_made_by_hand_becomes_an_entry_once(
+    deals: DynamoDeals, provider: FakePayments
+) -> None:
+    provider.refunds["by hand"] = RefundState("r-hand", "", "succeeded", Money(7, "USD"))
+
+    for hint in ("m-1", "m-2"):
+        cause = Cause("bus", hint)
+        reaction.answer_report(deals, lambda _: provider, DEAL, "pay_d-1_1", "", cause=cause, now=NOW)
+
+    assert [entry.amount for entry in deals.load(DEAL).refunds if not entry.requested_by] == [Money(7, "USD")]
+    assert deals.load(DEAL).payments[0].status is PaymentStatus.SUCCEEDED
+
+
 # -- what Stripe says
 
 
@@ -216,7 +230,94 @@ def test_a_refund_that_bounced_is_told_after_it_had_succeeded(desk: World) -> No
 
 
 @pytest.mark.parametrize("kind", ["refund.updated", "charge.refunded", "charge.dispute.created"])
-def test_what_names_no_deal_is_answered_and_ignored(desk: World, kind: str) -> None:
-    body = refund_event("nobody", f"evt_{kind}", kind, metadata={}, amount_refunded=1, reason="", id="x")
+def test_what_names_no_deal_and_money_that_nobody_recorded_is_parked(desk: World, kind: str) -> None:
+    body = refund_event("nobody", f"evt_{kind}", kind, metadata={}, amount_refunded=1, payment_intent="pi_nobody")
 
-    assert tell(desk, body) == "ignored"
+    answer = given(desk, "stripe", stripe_request(desk, body))
+
+    assert answer.status == 202
+    assert any(f"stripe:evt_{kind}" in message for message in parked(desk))
+
+
+# -- what was done at Stripe by hand, and what the payer's bank does: no message names a deal
+
+
+def received(desk: World, deal_id: str, stage: Stage = Stage.AWAITING_PAYMENT) -> Deal:
+    """A deal whose customer has paid through the webhook, so that the desk knows the money by Stripe's id."""
+    deal = keep(desk, stage, deal_id)
+    assert tell(desk, stripe_event(deal)) == "recorded"
+    return stored(desk, deal_id)
+
+
+def by_hand(deal_id: str, event_id: str, kind: str = "refund.created", **changes: Any) -> bytes:
+    return refund_event(deal_id, event_id, kind, metadata={}, payment_intent=f"pi_{deal_id}", **changes)
+
+
+def dispute_event(deal_id: str, event_id: str, kind: str, status: str, **changes: Any) -> bytes:
+    about = {"status": status, "reason": "fraudulent", "amount": 1_000_000, "id": f"dp_{deal_id}"}
+    return by_hand(deal_id, event_id, f"charge.dispute.{kind}", **about, **changes)
+
+
+def test_a_refund_made_by_hand_finds_its_deal_by_the_money_and_is_an_entry_once(desk: World) -> None:
+    received(desk, "hand")
+
+    said = [tell(desk, by_hand("hand", event_id)) for event_id in ("evt_h1", "evt_h2", "evt_h1")]
+
+    deal = stored(desk, "hand")
+    assert said == ["recorded", "recorded", "duplicate"]
+    assert [(entry.id, entry.amount, entry.requested_by) for entry in deal.refunds] == [("re_hand", GIVEN, "")]
+    assert (deal.payments[0].status, deal.stage) == (PaymentStatus.SUCCEEDED, Stage.PAID)
+
+
+def test_a_charge_that_was_refunded_waits_until_every_refund_was_told_and_counts_none_twice(desk: World) -> None:
+    received(desk, "counted")
+    total = by_hand("counted", "evt_c1", "charge.refunded", amount_refunded=40_000)
+
+    assert given(desk, "stripe", stripe_request(desk, total)).status == 202
+    tell(desk, by_hand("counted", "evt_c2"))
+    tell(desk, total)
+
+    assert happened(desk, "counted").count("payment.refunded") == 1
+
+
+def test_a_parked_word_about_a_refund_or_a_dispute_is_recorded_once_its_money_is(desk: World) -> None:
+    deal = keep(desk, Stage.AWAITING_PAYMENT, "early")
+    for body in (by_hand("early", "evt_e1", amount=1), dispute_event("early", "evt_e2", "created", "needs_response")):
+        assert given(desk, "stripe", stripe_request(desk, body)).status == 202
+
+    tell(desk, stripe_event(deal))
+    desk.settle()
+
+    assert [refund.id for refund in stored(desk, "early").refunds] == ["re_early"]
+    assert [dispute.id for dispute in stored(desk, "early").disputes] == ["dp_early"]
+
+
+def test_a_dispute_takes_the_money_with_its_fee_and_gives_it_back_when_won(desk: World) -> None:
+    received(desk, "won")
+    fee = [{"currency": "usd", "amount": -1_000_000, "fee": 1_500}]
+
+    tell(desk, dispute_event("won", "evt_w1", "created", "needs_response"))
+    tell(desk, dispute_event("won", "evt_w2", "funds_withdrawn", "needs_response", balance_transactions=fee))
+    _, shown = desk.rest("GET", "/deals/won", user="person-aud", role="auditor")
+    [dispute] = shown["disputes"]
+    assert (dispute["status"], dispute["amount_minor"], dispute["fee_minor"]) == ("OPEN", 1_000_000, 1_500)
+    assert refunds.left(stored(desk, "won"), "pi_won") == Money(0, "USD")
+    tell(desk, dispute_event("won", "evt_w3", "closed", "won"))
+    tell(desk, dispute_event("won", "evt_w4", "updated", "under_review"))
+
+    deal = stored(desk, "won")
+    assert [entry.status for entry in deal.disputes] == [DisputeStatus.WON]
+    assert refunds.left(deal, "pi_won") == Money(1_000_000, "USD")
+    assert (deal.payments[0].status, deal.stage) == (PaymentStatus.SUCCEEDED, Stage.PAID)
+
+
+def test_a_lost_dispute_stays_for_a_person_and_the_payment_is_never_flipped(desk: World) -> None:
+    received(desk, "lost")
+    tell(desk, dispute_event("lost", "evt_l1", "created", "needs_response"))
+
+    tell(desk, dispute_event("lost", "evt_l2", "closed", "lost"))
+
+    deal = stored(desk, "lost")
+    assert [entry.status for entry in deal.disputes] == [DisputeStatus.LOST]
+    assert deal.payments[0].status is PaymentStatus.SUCCEEDED
+    assert deal.credits == ()

@@ -7,12 +7,17 @@ from typing import Any
 
 import pytest
 
+from dealdesk.domain import payments
 from dealdesk.domain.deal import Deal
+from dealdesk.domain.money import Money
+from dealdesk.domain.quote import Providers
 from dealdesk.domain.stages import PaymentStatus, Stage
+from dealdesk.ports import Cause
 from local.twins.paypal import PayPalTwin
 from tests.functions.conftest import Said
 from tests.functions.messages import JSON, given, happened, keep, parked, refused, stored
 from tests.journeys.world import World
+from tests.unit.domain.deals import NOW
 
 Event = dict[str, Any]
 
@@ -132,9 +137,8 @@ def test_a_message_about_a_payment_that_is_not_recorded_yet_is_parked(desk: Worl
         order_event("wallet", custom_id="cart-4711"),
         order_event("wallet", custom_id=""),
         order_event("wallet", event_type="BILLING.PLAN.CREATED"),
-        order_event("wallet", event_type="CUSTOMER.DISPUTE.CREATED"),
     ],
-    ids=["another system's", "nobody's", "a plan", "a dispute"],
+    ids=["another system's", "nobody's", "a plan"],
 )
 def test_what_concerns_no_payment_of_the_desk_is_answered_and_ignored(desk: World, payable: Deal, body: bytes) -> None:
     answer = given(desk, "paypal", request(desk, body))
@@ -197,3 +201,57 @@ def test_a_signed_body_that_is_no_message_is_refused(
     answer = refused(desk, said, "paypal", request(desk, body))
 
     assert (answer.status, words in answer.document["detail"]) == (422, True), answer.body
+
+
+# -- what names no deal: refunds made at PayPal by hand, reversals, disputes
+
+
+def corrected_event(kind: str, capture_id: str, event_id: str) -> bytes:
+    if kind.startswith("CUSTOMER.DISPUTE"):
+        resource: Event = {
+            "dispute_id": "PP-D-4012",
+            "disputed_transactions": [{"seller_transaction_id": capture_id}],
+            "status": "WAITING_FOR_SELLER_RESPONSE",
+        }
+    else:
+        upwards = {"href": f"https://api-m.paypal.com/v2/payments/captures/{capture_id}", "rel": "up", "method": "GET"}
+        resource = {"id": "1JU08902781691411", "status": "COMPLETED", "links": [upwards]}
+    return json.dumps({"id": event_id, "event_type": kind, "resource": resource}).encode()
+
+
+CORRECTED = ["PAYMENT.CAPTURE.REFUNDED", "PAYMENT.CAPTURE.REVERSED", "CUSTOMER.DISPUTE.CREATED"]
+
+
+def paid_by_paypal(desk: World, deal_id: str, capture_id: str) -> None:
+    deal = keep(desk, Stage.AWAITING_PAYMENT, deal_id, providers=Providers(payment="paypal"))
+    deals = desk.port("receive_paypal", "deals")
+    settled = payments.succeeded(deal, f"pay_{deal_id}_1", "ORDER", Money(1_000_000, "USD"), capture_id, NOW)
+    deals.save(deal, settled, cause=Cause("paypal", f"settled-{deal_id}"), actor="vendor:paypal", now=NOW)
+
+
+@pytest.mark.parametrize("kind", CORRECTED)
+def test_money_that_went_back_at_paypal_finds_its_deal_by_the_capture_and_is_a_hint(desk: World, kind: str) -> None:
+    deal_id, capture_id = kind.lower().replace(".", "-"), f"CAP-{kind}"
+    paid_by_paypal(desk, deal_id, capture_id)
+    body = corrected_event(kind, capture_id, f"WH-{kind}")
+
+    answers = [given(desk, "paypal", request(desk, body)).document["status"] for _ in range(2)]
+
+    assert answers == ["recorded", "duplicate"]
+    assert happened(desk, deal_id)[-1] == "payment.reported"
+    assert (stored(desk, deal_id).refunds, stored(desk, deal_id).disputes) == ((), ())
+
+
+@pytest.mark.parametrize("kind", CORRECTED)
+def test_money_that_nobody_has_recorded_yet_is_parked_and_noted_once_it_is(desk: World, kind: str) -> None:
+    deal_id, capture_id = f"late-{kind.lower().replace('.', '-')}", f"LATE-{kind}"
+    body = corrected_event(kind, capture_id, f"WH-LATE-{kind}")
+    assert given(desk, "paypal", request(desk, body)).status == 202
+
+    paid_by_paypal(desk, deal_id, capture_id)
+    while desk.serve_queue(desk.queues["ParkedQueue"]):
+        desk.sleep(minutes=1)
+    desk.sleep(minutes=1)
+    desk.serve_queue(desk.queues["ParkedQueue"])
+
+    assert happened(desk, deal_id)[-1] == "payment.reported"

@@ -25,6 +25,11 @@ from local.schemas import EVENT_TYPES, FOLDER, rendered, schema_of
 from tests.unit.domain.deals import FINANCE, IN_FINANCE, LATER, NOW, OWNER, a_deal, a_story, decided, paid
 from tests.unit.domain.quotes import a_quote
 
+A_LINE = e.InvoiceLine("1", "CORE-01", "CORE-01", "1", "1.00", 100)
+A_MEMO = e.CreditMemo(
+    "crd_d-1_1", "CM-1", "inv_d-1_1", "DD-1", "71", "acct-1", "Acme Inc", "USD", (A_LINE,), 100, "less was sold"
+)
+
 
 def ended(status: EnvelopeStatus) -> list[e.Event]:
     deal = a_deal(Stage.OUT_FOR_SIGNATURE)
@@ -62,6 +67,13 @@ def by_use_cases() -> list[e.Event]:
         e.RefundFailed("refund:ref_d-1_1", "ref_d-1_1", "the account is closed", "re_1"),
         e.PaymentRefunded("refund:ref_d-1_1", "ref_d-1_1", "pay_d-1_1", "pi_1", Money(100, "USD"), "re_1"),
         e.PaymentDisputed("dp_1", "pay_d-1_1", "pi_1", Money(100, "USD"), "OPEN", "fraudulent"),
+        e.InvoiceDiffers("inv_d-1_1", 1_080_000, 1_000_000, "USD", 80_000),
+        e.InvoiceDifferenceAccepted("inv_d-1_1", 80_000, FINANCE, "the tax is collected apart"),
+        e.CreditMemoRequested(A_MEMO, "person-1", "ref_d-1_1"),
+        e.CreditMemoApproved("credit:crd_d-1_1", "crd_d-1_1", FINANCE),
+        e.CreditMemoRejected("crd_d-1_1", FINANCE, "billed as agreed"),
+        e.CreditMemoPosted("credit:crd_d-1_1", "crd_d-1_1", "CM-1", "73", 100, NOW.date()),
+        e.CreditMemoFailed("credit:crd_d-1_1", "crd_d-1_1", "the period is closed"),
         e.IntentAttempted("envelope:d-1:r1:1", 1, LATER),
         e.IntentInterrupted("envelope:d-1:r1:1", "DocuSign did not answer"),
         e.EffectFailed("envelope:d-1:r1:1", "send_envelope", "DocuSign refused"),

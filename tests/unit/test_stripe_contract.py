@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dealdesk.contracts.stripe import DisputeReport, RefundedReport, RefundReport, correction_of, parse_event
+from dealdesk.contracts.stripe import correction_of, parse_event
 from dealdesk.contracts.stripe_money import from_stripe, to_stripe
 from dealdesk.domain.money import MINOR_UNITS, Money
 from dealdesk.errors import Malformed, VendorRefused
-from dealdesk.ports import RefundState
+from dealdesk.ports import Correction, DisputeState, RefundState
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_an_event_about_a_refund_says_how_it_stands_and_which_intent_asked(
 
     reason = "lost_or_stolen_card" if outcome == "failed" else ""
     refund = RefundState("re_1", "refund:pay_d-1_1:1", outcome, Money(5_000, "UGX"), reason)
-    assert report == RefundReport("d-1", "pi_1", refund)
+    assert report == Correction("pi_1", "d-1", refund=refund)
 
 
 def test_a_refund_that_somebody_made_in_the_dashboard_has_no_key() -> None:
@@ -106,9 +106,11 @@ def test_a_refund_that_somebody_made_in_the_dashboard_has_no_key() -> None:
 
 
 def test_a_refunded_charge_says_how_much_went_back_in_all() -> None:
-    report = event("charge.refunded", id="ch_1", currency="usd", amount_refunded=1_234, payment_intent="pi_1")
+    about = {"id": "ch_1", "currency": "usd", "amount_refunded": 1_234, "metadata": {"deal_id": "d-1"}}
 
-    assert report == RefundedReport("pi_1", Money(1_234, "USD"))
+    report = event("charge.refunded", payment_intent="pi_1", **about)
+
+    assert report == Correction("pi_1", "d-1", refunded=Money(1_234, "USD"))
 
 
 @pytest.mark.parametrize(
@@ -127,7 +129,16 @@ def test_a_dispute_is_open_until_it_is_won_or_lost(kind: str, status: str, outco
 
     report = event(f"charge.dispute.{kind}", payment_intent="pi_1", **about)
 
-    assert report == DisputeReport("pi_1", "dp_1", outcome, Money(5_000, "JPY"), "fraudulent")
+    assert report == Correction("pi_1", dispute=DisputeState("dp_1", outcome, Money(5_000, "JPY"), "fraudulent"))
+
+
+def test_a_dispute_names_the_fee_once_stripe_has_booked_it() -> None:
+    booked = [{"currency": "usd", "amount": -5_000, "fee": 1_500}, {"currency": "usd", "amount": 5_000, "fee": 0}]
+    about = {"id": "dp_1", "amount": 5_000, "currency": "usd", "status": "needs_response"}
+
+    report = event("charge.dispute.funds_withdrawn", payment_intent="pi_1", balance_transactions=booked, **about)
+
+    assert report.dispute == DisputeState("dp_1", "open", Money(5_000, "USD"), "", Money(1_500, "USD"))
 
 
 @pytest.mark.parametrize("kind", ["checkout.session.completed", "payout.paid", "charge.succeeded", "refund"])

@@ -282,6 +282,36 @@ class RefundState:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class DisputeState:
+    """`outcome` is `open`, `won` or `lost`; `fee` is what the provider takes for it, where it says so."""
+
+    dispute_id: str
+    outcome: str
+    amount: Money
+    reason: str = ""
+    fee: Money | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Correction:
+    """What a provider says of money that it knows by `reference`: of a refund, of a dispute, or how much of it has been
+    given back in all. `deal_id` is empty where the message names no deal.
+    """
+
+    reference: str
+    deal_id: str = ""
+    refund: RefundState | None = None
+    dispute: DisputeState | None = None
+    refunded: Money | None = None
+
+
+class References(Protocol):
+    """Which deal money belongs to, by the id that the payment provider knows it by."""
+
+    def deal_of(self, vendor: str, reference: str) -> str | None: ...
+
+
 class Payments(Protocol):
     def create_link(self, key: str, payment_id: str, deal: Deal, amount: Money, now: datetime) -> PaymentLink: ...
 
@@ -300,6 +330,10 @@ class Payments(Protocol):
         ...
 
     def look_up_refund(self, key: str, reference: str) -> RefundState | None: ...
+
+    def refunds_of(self, reference: str) -> list[RefundState]:
+        """Every refund of this money, whoever made it."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -71,6 +71,15 @@ def test_every_kind_of_event_can_be_folded() -> None:
         e.IntentInterrupted("k", "timeout"),
         e.VendorAsked("payment", "open"),
         e.InvoiceReported("inv", "7", "updated"),
+        e.CreditMemoRequested(
+            e.CreditMemo("crd", "CM-1", "inv", "DD-1", "7", "a", "A", "USD", (), 0, "less"), "person-1"
+        ),
+        e.CreditMemoApproved("credit:crd", "crd", "person-fin"),
+        e.CreditMemoRejected("crd", "person-fin", "no"),
+        e.CreditMemoPosted("credit:crd", "crd", "CM-1", "8", 0, NOW.date()),
+        e.CreditMemoFailed("credit:crd", "crd", "closed"),
+        e.InvoiceDiffers("inv", 1_080_000, 1_000_000, "USD", 80_000),
+        e.InvoiceDifferenceAccepted("inv", 80_000, "person-fin", "the tax is collected apart"),
     ]
 
     assert told | {type(event) for event in rest} >= set(e.EVENT_TYPES.values())

@@ -128,6 +128,8 @@ def test_only_a_pending_payment_is_withdrawn(status: PaymentStatus) -> None:
         assert types(payments.roll_back(deal, "pay_d-1_1", "person-fin")) == ["payment.cancel_requested"]
     elif status is ROLLED_BACK:
         assert payments.roll_back(deal, "pay_d-1_1", "person-fin") == []
+    elif status is SUCCEEDED:
+        assert types(payments.roll_back(deal, "pay_d-1_1", "person-fin")) == ["refund.requested"]
     else:
         with pytest.raises(WrongStage):
             payments.roll_back(deal, "pay_d-1_1", "person-fin")
@@ -156,13 +158,12 @@ def test_the_same_money_told_twice_changes_nothing() -> None:
     ("amount", "words"),
     [
         (Money(999_999, "USD"), "9,999.99 USD arrived where 10,000.00 USD was asked"),
-        (Money(1_000_001, "USD"), "10,000.01 USD arrived"),
         (Money(0, "USD"), "0.00 USD arrived"),
         (Money(1_000_000, "EUR"), "10,000.00 EUR arrived where 10,000.00 USD was asked"),
         (Money(1_000_000, "JPY"), "1,000,000 JPY arrived"),
     ],
 )
-def test_another_amount_or_currency_is_kept_apart_and_settles_nothing(amount: Money, words: str) -> None:
+def test_too_little_or_another_currency_is_kept_apart_and_settles_nothing(amount: Money, words: str) -> None:
     deal = a_deal(WAITING)
 
     [unmatched] = paid(deal, amount)
@@ -178,7 +179,7 @@ def test_another_amount_or_currency_is_kept_apart_and_settles_nothing(amount: Mo
 def test_a_second_payment_of_a_settled_one_is_kept_apart_and_flips_nothing() -> None:
     deal = a_deal(Stage.PAID)
 
-    [unmatched] = paid(deal, reference="pi_2")
+    [unmatched, _] = paid(deal, reference="pi_2")
 
     assert isinstance(unmatched, e.PaymentUnmatched)
     assert unmatched.duplicate
@@ -191,7 +192,7 @@ def test_unapplied_money_that_is_told_of_twice_is_counted_once(status: PaymentSt
     deal = fold(deal, paid(deal), NOW)
 
     assert paid(deal) == []
-    assert types(paid(deal, reference="pi_2")) == ["payment.unmatched"]
+    assert types(paid(deal, reference="pi_2")) == ["payment.unmatched", "refund.requested"]
 
 
 @pytest.mark.parametrize("status", [FAILED, ROLLED_BACK])
@@ -201,11 +202,11 @@ def test_money_for_a_payment_whose_place_was_taken_is_kept_apart(status: Payment
 
     happened = payments.succeeded(deal, "pay_d-1_1", "cs_1", Money(1_000_000, "USD"), "pi_1", NOW)
 
-    assert types(happened) == ["payment.unmatched"]
+    assert types(happened) == ["payment.unmatched", "refund.requested"]
 
 
 def test_money_that_comes_after_the_link_expired_is_kept_unapplied() -> None:
-    assert types(paid(a_deal_with_payment(FAILED))) == ["payment.unmatched"]
+    assert types(paid(a_deal_with_payment(FAILED))) == ["payment.unmatched", "refund.requested"]
 
 
 @pytest.mark.parametrize("report", ["paid", "failed", "roll back"])

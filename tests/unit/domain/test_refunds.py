@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dealdesk.domain import events as e
 from dealdesk.domain import payments, refunds
 from dealdesk.domain.deal import Deal, waits_for
+from dealdesk.domain.directory import NOBODY
 from dealdesk.domain.fold import fold
 from dealdesk.domain.money import Money
 from dealdesk.domain.stages import DisputeStatus, Effect, PaymentStatus, RefundStatus, Stage
@@ -47,7 +48,7 @@ def ask(deal: Deal, minor: int = 40_000, reference: str = "pi_1") -> list[e.Even
 
 
 def agree(deal: Deal, refund_id: str = FIRST) -> list[e.Event]:
-    return refunds.approve(deal, refund_id, FINANCE, IN_FINANCE)
+    return refunds.approve(deal, refund_id, FINANCE, IN_FINANCE, NOBODY, NOW)
 
 
 def said(
@@ -98,8 +99,8 @@ def test_an_approval_opens_the_intent_to_give_the_money_back() -> None:
 
 
 DECIDE: dict[str, Callable[[Deal, str, frozenset[str]], list[e.Event]]] = {
-    "approve": lambda deal, by, groups: refunds.approve(deal, FIRST, by, groups),
-    "reject": lambda deal, by, groups: refunds.reject(deal, FIRST, by, groups, "no"),
+    "approve": lambda deal, by, groups: refunds.approve(deal, FIRST, by, groups, NOBODY, NOW),
+    "reject": lambda deal, by, groups: refunds.reject(deal, FIRST, by, groups, "no", NOBODY, NOW),
 }
 
 
@@ -128,9 +129,9 @@ def test_nobody_decides_on_their_own_refund_or_without_being_of_finance(
 
 def test_a_rejected_refund_cannot_be_approved_and_gives_its_amount_free() -> None:
     story = asked(PAID)
-    story.then(refunds.reject(story.deal, FIRST, FINANCE, IN_FINANCE, "no"))
+    story.then(refunds.reject(story.deal, FIRST, FINANCE, IN_FINANCE, "no", NOBODY, NOW))
 
-    assert refunds.reject(story.deal, FIRST, FINANCE, IN_FINANCE, "no") == []
+    assert refunds.reject(story.deal, FIRST, FINANCE, IN_FINANCE, "no", NOBODY, NOW) == []
     assert refunds.left(story.deal, "pi_1") == usd(PAID)
     with pytest.raises(WrongStage, match="ask for a new one"):
         agree(story.deal)
@@ -138,7 +139,7 @@ def test_a_rejected_refund_cannot_be_approved_and_gives_its_amount_free() -> Non
 
 def test_an_approved_refund_is_not_rejected_any_more() -> None:
     with pytest.raises(WrongStage):
-        refunds.reject(agreed().deal, FIRST, OTHER, IN_FINANCE, "no")
+        refunds.reject(agreed().deal, FIRST, OTHER, IN_FINANCE, "no", NOBODY, NOW)
 
 
 # -- never more than is there
@@ -191,6 +192,7 @@ def test_a_refund_that_failed_gives_its_amount_free_and_the_next_has_a_key_of_it
 def test_unapplied_money_is_given_back_by_its_own_reference_and_leaves_the_payment_alone() -> None:
     story = a_story(Stage.PAID)
     story.then(paid(story.deal, reference="pi_2"))
+    story.then(refunds.reject(story.deal, FIRST, FINANCE, IN_FINANCE, "not all of it", NOBODY, NOW))
 
     story.then(ask(story.deal, PAID, "pi_2"))
 
@@ -375,7 +377,7 @@ class Ledger:
                 case "approve":
                     self.story.then(agree(deal, refund_id))
                 case "reject":
-                    self.story.then(refunds.reject(deal, refund_id, OTHER, IN_FINANCE, "no"))
+                    self.story.then(refunds.reject(deal, refund_id, OTHER, IN_FINANCE, "no", NOBODY, NOW))
                 case "open" | "won" | "lost":
                     self.story.then(dispute(deal, DisputeStatus(act.upper()), minor, f"dp_{number}"))
                 case word:

@@ -28,6 +28,7 @@ from dealdesk.adapters.claims import (
     replay,
     require_room,
 )
+from dealdesk.adapters.dynamo_references import reference_items
 from dealdesk.domain.chain import Recorded, link
 from dealdesk.domain.deal import Deal, DealId, look_again_at, waits_for
 from dealdesk.domain.events import Event, QuoteEvaluated
@@ -67,6 +68,7 @@ class DynamoDeals:
         after = replace(folded, version=records[-1].sequence, last_hash=records[-1].hash)
         snapshot = self._snapshot(after, now)
         look = [] if look_again_at(deal) == look_again_at(after) else [_round(after)]
+        look += reference_items(after, events)
         rows = [event_item(_deal_key(deal.id), record) for record in records]
         spare = _room_for_the_rest(after, events)
         require_room(f"deal {deal.id}", [snapshot, *rows], "split the quote or shorten its texts", "/lines", spare)

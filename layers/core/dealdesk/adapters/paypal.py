@@ -115,11 +115,15 @@ class PaypalPayments:
         return paypal.refund_state_of(self._read(response, paypal.Refund))
 
     def look_up_refund(self, key: str, reference: str) -> RefundState | None:
-        """The refund with our key, from the order of the capture."""
+        """The refund with our key."""
+        return next((refund for refund in self.refunds_of(reference) if refund.key == key), None)
+
+    def refunds_of(self, reference: str) -> list[RefundState]:
+        """Those of the capture, from its order: PayPal has no list of refunds."""
         capture = self._read(self._call("GET", f"/v2/payments/captures/{reference}"), paypal.Capture)
         order = self._read(self._call("GET", f"/v2/checkout/orders/{capture.order_id}"), paypal.Order)
-        found = (refund for refund in order.unit.payments.refunds if refund.invoice_id == key)
-        return next((paypal.refund_state_of(refund) for refund in found), None)
+        made = order.unit.payments.refunds
+        return [paypal.refund_state_of(refund) for refund in made if refund.capture_id in ("", reference)]
 
     def _state(self, response: requests.Response) -> PaymentState:
         order = self._read(response, paypal.Order)

@@ -104,11 +104,12 @@ class StripePayments:
 
     def look_up_refund(self, key: str, reference: str) -> RefundState | None:
         """The refund of this payment that carries our key."""
+        return next((refund for refund in self.refunds_of(reference) if refund.key == key), None)
 
-        def search(client: stripe.StripeClient) -> RefundState | None:
+    def refunds_of(self, reference: str) -> list[RefundState]:
+        def search(client: stripe.StripeClient) -> list[RefundState]:
             page = client.v1.refunds.list({"payment_intent": reference, "limit": 100})
-            ours = (refund for refund in page.auto_paging_iter() if _metadata(refund).get("intent") == key)
-            return next((_refund(refund) for refund in ours), None)
+            return [_refund(refund) for refund in page.auto_paging_iter()]
 
         return self._call(search)
 

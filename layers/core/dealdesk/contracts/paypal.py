@@ -70,6 +70,27 @@ class Refund(msgspec.Struct):
     amount: Amount
     invoice_id: str = ""
     status_details: _StatusDetails = msgspec.field(default_factory=_StatusDetails)
+    links: list[Link] = []
+
+    @property
+    def capture_id(self) -> str:
+        """The capture that it gives back, by the link upwards; empty where there is none."""
+        return _capture_of(self.links)
+
+
+class _Disputed(msgspec.Struct):
+    seller_transaction_id: str = ""
+
+
+class _Dispute(msgspec.Struct):
+    dispute_id: str
+    disputed_transactions: list[_Disputed] = []
+
+
+class _Corrected(msgspec.Struct):
+    """The refund or the reversal that an event is about."""
+
+    links: list[Link] = []
 
 
 class _Payments(msgspec.Struct):
@@ -111,6 +132,32 @@ class Report:
 
     deal_id: str
     payment: PaymentReported
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionReport:
+    """The hint that some of the money with `reference` went back, or is disputed."""
+
+    reference: str
+    said: str
+
+
+def correction_of(event: PaypalEvent) -> CorrectionReport | None:
+    """Refunds and reversals name their capture by a link, disputes by the seller's transaction; none names a deal."""
+    if event.event_type in ("PAYMENT.CAPTURE.REFUNDED", "PAYMENT.CAPTURE.REVERSED"):
+        corrected = read(bytes(event.resource), _Corrected, "PayPal refund in resource")
+        capture_id = _capture_of(corrected.links)
+        return CorrectionReport(capture_id, event.event_type) if capture_id else None
+    if event.event_type.startswith("CUSTOMER.DISPUTE."):
+        dispute = read(bytes(event.resource), _Dispute, "PayPal dispute in resource")
+        captures = [each.seller_transaction_id for each in dispute.disputed_transactions if each.seller_transaction_id]
+        return CorrectionReport(captures[0], f"{event.event_type} {dispute.dispute_id}"[:200]) if captures else None
+    return None
+
+
+def _capture_of(links: list[Link]) -> str:
+    upwards = (link.href for link in links if link.rel == "up" and "/captures/" in link.href)
+    return next((href.rpartition("/")[2] for href in upwards), "")
 
 
 def custom_id_of(payment_id: str, deal_id: str) -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from dealdesk.contracts.fields import Id, Note, Number, Small, Strict, Text
 from dealdesk.contracts.line_rest import AmendsIn, LineIn
+from dealdesk.contracts.money_rest import CreditOut, DisputeOut, RefundOut, UnappliedOut
 from dealdesk.domain.events import Condition
 from dealdesk.domain.money import parse_decimal
 from dealdesk.domain.provider_choice import NO_RULES, ProviderRules
@@ -237,6 +238,13 @@ class RejectIn(Strict):
     reason: Annotated[Note, Field(min_length=1)]
 
 
+class DifferenceIn(Strict):
+    """The difference that was seen, in minor units: above zero where the invoice is over more than was collected."""
+
+    difference_minor: Annotated[int, Field(strict=True, gt=-(10**15), lt=10**15)]
+    reason: Annotated[Note, Field(min_length=1)]
+
+
 class EventOut(BaseModel):
     sequence: int
     id: str
@@ -256,6 +264,8 @@ class TimelineOut(BaseModel):
 
 
 class PaymentOut(BaseModel):
+    """Refunds and disputes are entries beside the payment and never change its status."""
+
     payment_id: str
     deal_id: str
     provider: str
@@ -264,6 +274,9 @@ class PaymentOut(BaseModel):
     currency: str
     url: str | None
     reason: str
+    refunds: list[RefundOut]
+    disputes: list[DisputeOut]
+    unapplied: list[UnappliedOut]
 
 
 class InvoiceLineOut(BaseModel):
@@ -276,6 +289,10 @@ class InvoiceLineOut(BaseModel):
 
 
 class InvoiceOut(BaseModel):
+    """`total_minor` is before tax, `posted_total_minor` the ledger's. `difference_minor` is how much the invoice is
+    above what was collected; while `differs`, finance has to accept it, and the deal is not closed.
+    """
+
     invoice_id: str
     deal_id: str
     status: str
@@ -291,6 +308,13 @@ class InvoiceOut(BaseModel):
     digest: str
     reason: str
     preview_url: str
+    posted_total_minor: int | None
+    collected_minor: int | None
+    difference_minor: int
+    accepted_difference_minor: int
+    differs: bool
+    settlement: str
+    credits: list[CreditOut]
 
 
 class ExpiriesOut(BaseModel):
@@ -317,8 +341,13 @@ class DealOut(BaseModel):
     inside_approval_of: str | None = None
     envelope: dict[str, Any] | None
     payments: list[PaymentOut]
+    refunds: list[RefundOut]
+    disputes: list[DisputeOut]
+    unapplied: list[UnappliedOut]
     invoices: list[InvoiceOut]
     failures: list[str]
+    disputed: bool
+    waits_for_finance: list[str]
     expiries: ExpiriesOut
     updated_at: datetime | None
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Annotated, TypeVar
 
 import msgspec
 
 from dealdesk.contracts.stripe_money import from_stripe
-from dealdesk.domain.money import Money
 from dealdesk.errors import Malformed
-from dealdesk.ports import PaymentState, RefundState
+from dealdesk.ports import Correction, DisputeState, PaymentState, RefundState
 
 T = TypeVar("T")
 # Stripe's own largest amount has twelve digits.
@@ -43,6 +42,13 @@ class Refund(msgspec.Struct):
     metadata: dict[str, str] = {}
 
 
+class _Booking(msgspec.Struct):
+    """What a dispute has moved on our account; the fee stands beside the amount."""
+
+    currency: str
+    fee: int = 0
+
+
 class Dispute(msgspec.Struct):
     """A chargeback: the card's bank has taken the amount back, at least until it is decided."""
 
@@ -52,40 +58,14 @@ class Dispute(msgspec.Struct):
     status: str
     reason: str = ""
     payment_intent: str | None = None
+    balance_transactions: list[_Booking] = []
 
 
 class _Charge(msgspec.Struct):
     currency: str
     amount_refunded: Amount
     payment_intent: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RefundReport:
-    """What an event says of one refund; `deal_id` is empty for one that was made at Stripe by hand."""
-
-    deal_id: str
-    reference: str
-    refund: RefundState
-
-
-@dataclass(frozen=True, slots=True)
-class RefundedReport:
-    """What an event says of a charge: so much of it has been given back in all."""
-
-    reference: str
-    refunded: Money
-
-
-@dataclass(frozen=True, slots=True)
-class DisputeReport:
-    """What an event says of a dispute; `outcome` is `open`, `won` or `lost`."""
-
-    reference: str
-    dispute_id: str
-    outcome: str
-    amount: Money
-    reason: str
+    metadata: dict[str, str] = {}
 
 
 class _Data(msgspec.Struct):
@@ -150,20 +130,25 @@ def state_of(session: Session, event_type: str = "") -> PaymentState | None:
     )
 
 
-def correction_of(event: StripeEvent) -> RefundReport | RefundedReport | DisputeReport | None:
-    """What the event says of money that goes back; None for every other event, and for another system's payments."""
+def correction_of(event: StripeEvent) -> Correction | None:
+    """What the event says of money that goes back; None for every other event.
+
+    Only a refund that the desk asked for, and the charge of a payment of the desk, name the deal.
+    """
     match event.type:
         case "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated":
             refund = _object(event, Refund)
-            deal_id = refund.metadata.get("deal_id", "")
-            known = refund.payment_intent
-            return RefundReport(deal_id, known, refund_state_of(refund)) if known else None
+            deal_id, known = refund.metadata.get("deal_id", ""), refund.payment_intent
+            return Correction(known, deal_id, refund=refund_state_of(refund)) if known else None
         case "charge.refunded":
             charge = _object(event, _Charge)
+            deal_id, known = charge.metadata.get("deal_id", ""), charge.payment_intent
             total = from_stripe(charge.amount_refunded, charge.currency)
-            return RefundedReport(charge.payment_intent, total) if charge.payment_intent else None
-        case "charge.dispute.created" | "charge.dispute.updated" | "charge.dispute.closed":
-            return _dispute_report(_object(event, Dispute))
+            return Correction(known, deal_id, refunded=total) if known else None
+        case kind if kind.startswith("charge.dispute."):
+            dispute = _object(event, Dispute)
+            known = dispute.payment_intent
+            return Correction(known, dispute=_dispute_state(dispute)) if known else None
         case _:
             return None
 
@@ -178,14 +163,13 @@ def refund_state_of(refund: Refund) -> RefundState:
     )
 
 
-def _dispute_report(dispute: Dispute) -> DisputeReport | None:
+def _dispute_state(dispute: Dispute) -> DisputeState:
     """An inquiry that was closed by a warning moved no money: it counts as won."""
-    if dispute.payment_intent is None:
-        return None
     ended = {"won": "won", "warning_closed": "won", "lost": "lost"}
     amount = from_stripe(dispute.amount, dispute.currency)
-    outcome = ended.get(dispute.status, "open")
-    return DisputeReport(dispute.payment_intent, dispute.id, outcome, amount, dispute.reason)
+    fees = [from_stripe(booking.fee, booking.currency) for booking in dispute.balance_transactions if booking.fee > 0]
+    fee = replace(fees[0], amount_minor=sum(fee.amount_minor for fee in fees)) if fees else None
+    return DisputeState(dispute.id, ended.get(dispute.status, "open"), amount, dispute.reason, fee)
 
 
 def _object(event: StripeEvent, kind: type[T]) -> T:

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from dealdesk.contracts import rest
+from dealdesk.contracts.money_rest import credit_out, dispute_out, refund_out, unapplied_out
+from dealdesk.domain.attention import waits_for_finance
 from dealdesk.domain.chain import Recorded
+from dealdesk.domain.collected import collected, difference, settlement
 from dealdesk.domain.deal import Deal, Invoice, Payment
 from dealdesk.domain.expiries import expiries
 from dealdesk.domain.grants import unmet
@@ -41,8 +44,13 @@ def deal_view(deal: Deal, preview: Preview, inside_approval_of: str | None = Non
         inside_approval_of=inside_approval_of,
         envelope={"id": envelope.id, "status": envelope.status.value, "reason": envelope.reason} if envelope else None,
         payments=[_payment(deal, payment) for payment in deal.payments],
+        refunds=[refund_out(deal.id, refund) for refund in deal.refunds],
+        disputes=[dispute_out(dispute) for dispute in deal.disputes],
+        unapplied=[unapplied_out(money) for money in deal.unapplied],
         invoices=[_invoice(deal, invoice, preview) for invoice in deal.invoices],
         expiries=_expiries(deal),
+        disputed=deal.is_disputed,
+        waits_for_finance=list(waits_for_finance(deal)),
         failures=[f"{intent.effect.value}: {intent.failed}" for intent in deal.intents if intent.failed],
         updated_at=deal.updated_at,
     ).model_dump(mode="json")
@@ -82,11 +90,14 @@ def _payment(deal: Deal, payment: Payment) -> rest.PaymentOut:
         currency=payment.amount.currency,
         url=payment.url,
         reason=payment.reason,
+        refunds=[refund_out(deal.id, refund) for refund in deal.refunds if refund.payment_id == payment.id],
+        disputes=[dispute_out(dispute) for dispute in deal.disputes if dispute.payment_id == payment.id],
+        unapplied=[unapplied_out(money) for money in deal.unapplied if money.payment_id == payment.id],
     )
 
 
 def _invoice(deal: Deal, invoice: Invoice, preview: Preview) -> rest.InvoiceOut:
-    draft = invoice.draft
+    draft, money = invoice.draft, collected(deal)
     return rest.InvoiceOut(
         invoice_id=draft.invoice_id,
         deal_id=deal.id,
@@ -113,4 +124,11 @@ def _invoice(deal: Deal, invoice: Invoice, preview: Preview) -> rest.InvoiceOut:
         digest=draft.digest,
         reason=invoice.reason,
         preview_url=preview(draft.invoice_id),
+        posted_total_minor=invoice.posted_minor,
+        collected_minor=money.amount_minor if money else None,
+        difference_minor=difference(deal, invoice),
+        accepted_difference_minor=invoice.accepted_minor,
+        differs=invoice.differs,
+        settlement=settlement(deal, invoice),
+        credits=[credit_out(deal.id, c) for c in deal.credits if c.memo.invoice_id == draft.invoice_id],
     )

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from typing import NewType
 
 from dealdesk.domain.decision import Decision
-from dealdesk.domain.events import Certificate, CrmRecord, Grant, InvoiceDraft, StageAsked, StepAsked
+from dealdesk.domain.events import Certificate, CreditMemo, CrmRecord, Grant, InvoiceDraft, StageAsked, StepAsked
 from dealdesk.domain.money import Money
 from dealdesk.domain.quote import Quote
 from dealdesk.domain.stages import (
+    CreditStatus,
     DisputeStatus,
     Effect,
     EnvelopeStatus,
@@ -124,6 +125,7 @@ class Unapplied:
     payment_id: str
     amount: Money
     reference: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -155,16 +157,46 @@ class Dispute:
     amount: Money
     status: DisputeStatus
     reason: str = ""
+    fee: Money | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Invoice:
+    """`posted_minor` is the ledger's total, with tax; `accepted_minor` the difference to what was collected that
+    finance has accepted.
+    """
+
     draft: InvoiceDraft
     status: InvoiceStatus
     staged_by: str
     approved_by: str | None = None
     ledger_id: str | None = None
     reason: str = ""
+    posted_minor: int | None = None
+    accepted_minor: int = 0
+    differs: bool = False
+
+    @property
+    def total_minor(self) -> int:
+        return self.draft.total_minor if self.posted_minor is None else self.posted_minor
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Credit:
+    """A credit memo and where it stands; the invoice that it takes lines of back stays as it was posted."""
+
+    memo: CreditMemo
+    status: CreditStatus
+    requested_by: str
+    approved_by: str | None = None
+    refund_id: str = ""
+    ledger_id: str | None = None
+    total_minor: int | None = None
+    reason: str = ""
+
+    @property
+    def key(self) -> str:
+        return f"credit:{self.memo.memo_id}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -214,6 +246,7 @@ class Deal:
     refunds: tuple[Refund, ...] = ()
     disputes: tuple[Dispute, ...] = ()
     invoices: tuple[Invoice, ...] = ()
+    credits: tuple[Credit, ...] = ()
     intents: tuple[Intent, ...] = field(default=())
 
     @property
@@ -228,6 +261,11 @@ class Deal:
     @property
     def invoice(self) -> Invoice | None:
         return self.invoices[-1] if self.invoices else None
+
+    @property
+    def is_disputed(self) -> bool:
+        """Whether the payer's bank has money that is still argued about: nobody is asked to pay meanwhile."""
+        return any(dispute.status is DisputeStatus.OPEN for dispute in self.disputes)
 
     def intent(self, key: str) -> Intent | None:
         return next((intent for intent in self.intents if intent.key == key), None)
@@ -253,7 +291,8 @@ def waits_for(deal: Deal) -> str | None:
             return REACTION_OF[intent.effect]
     if deal.stage is Stage.OUT_FOR_SIGNATURE:
         return "request_signature"
-    if deal.payment and deal.payment.status is PaymentStatus.PENDING and deal.payment.session_id:
+    unpaid = deal.payment and deal.payment.status is PaymentStatus.PENDING and deal.payment.session_id
+    if unpaid and not deal.is_disputed:
         return "request_payment"
     draft = deal.invoice is not None and deal.invoice.status is InvoiceStatus.DRAFT
     asks_crm = deal.unread or deal.stage is Stage.PENDING_APPROVAL or draft
@@ -271,4 +310,5 @@ REACTION_OF = {
     Effect.CANCEL_PAYMENT: "request_payment",
     Effect.REFUND_PAYMENT: "request_payment",
     Effect.POST_INVOICE: "post_invoice",
+    Effect.POST_CREDIT_MEMO: "post_invoice",
 }

@@ -121,6 +121,23 @@ def authority_of(
     )
 
 
+def decides_on_request(
+    deal: Deal,
+    step: StepAsked,
+    asked_by: str,
+    person: str,
+    groups: frozenset[str],
+    directory: Directory,
+    now: datetime,
+) -> Authority:
+    """As `authority_of`, on what `asked_by` asked for: neither they nor anybody in their place decides it."""
+    authority = authority_of(deal, step, person, groups, directory, now)
+    asker = directory.identity(asked_by)
+    if asker in (directory.identity(person), *authority.acting_for):
+        raise ApproverConflicted(f"{asked_by} staged or asked for it; somebody else must decide the step {step.label}")
+    return authority
+
+
 def _can_answer(deal: Deal, step: StepAsked, rungs: tuple[Rung, ...], directory: Directory, now: datetime) -> bool:
     if any(rung.is_open for rung in rungs):
         return True

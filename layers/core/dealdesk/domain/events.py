@@ -539,7 +539,10 @@ class PaymentRefunded:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PaymentDisputed:
-    """The payer's bank disputes the payment; `outcome` is `OPEN`, and then `WON` or `LOST`."""
+    """The payer's bank disputes the payment; `outcome` is `OPEN`, and then `WON` or `LOST`.
+
+    `fee` is what the provider has taken for it, where it said so.
+    """
 
     TYPE: ClassVar[str] = "payment.disputed"
     dispute_id: str
@@ -548,6 +551,7 @@ class PaymentDisputed:
     amount: Money
     outcome: str
     reason: str
+    fee: Money | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -592,6 +596,78 @@ class InvoicePosted:
     ledger_id: str
     total_minor: int
     due_on: date
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class InvoiceDiffers:
+    """The ledger's total, with tax, is not what was collected; `difference_minor` is above zero where more is due."""
+
+    TYPE: ClassVar[str] = "invoice.differs"
+    invoice_id: str
+    total_minor: int
+    collected_minor: int
+    currency: str
+    difference_minor: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class InvoiceDifferenceAccepted:
+    """Finance takes exactly this difference as it is."""
+
+    TYPE: ClassVar[str] = "invoice.difference_accepted"
+    invoice_id: str
+    difference_minor: int
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CreditMemoRequested:
+    """Somebody wants to take back lines of a posted invoice; `refund_id` is the refund that goes with it, if any."""
+
+    TYPE: ClassVar[str] = "credit_memo.requested"
+    memo: CreditMemo
+    by: str
+    refund_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CreditMemoApproved:
+    """Somebody else of finance has agreed; `key` is the intent to post the memo."""
+
+    TYPE: ClassVar[str] = "credit_memo.approved"
+    key: str
+    memo_id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CreditMemoRejected:
+    TYPE: ClassVar[str] = "credit_memo.rejected"
+    memo_id: str
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CreditMemoPosted:
+    """`total_minor` is what the ledger credits, with the tax of the lines."""
+
+    TYPE: ClassVar[str] = "credit_memo.posted"
+    key: str
+    memo_id: str
+    number: str
+    ledger_id: str
+    total_minor: int
+    posted_on: date
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CreditMemoFailed:
+    TYPE: ClassVar[str] = "credit_memo.failed"
+    key: str
+    memo_id: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -706,6 +782,13 @@ Event = (
     | PostingRequested
     | InvoicePosted
     | InvoiceFailed
+    | InvoiceDiffers
+    | InvoiceDifferenceAccepted
+    | CreditMemoRequested
+    | CreditMemoApproved
+    | CreditMemoRejected
+    | CreditMemoPosted
+    | CreditMemoFailed
     | EffectFailed
     | DealClosed
     | IntentAttempted

@@ -9,6 +9,7 @@ from typing import assert_never
 
 from dealdesk.domain import events as e
 from dealdesk.domain.deal import (
+    Credit,
     Deal,
     Dispute,
     Envelope,
@@ -21,6 +22,7 @@ from dealdesk.domain.deal import (
     Unapplied,
 )
 from dealdesk.domain.stages import (
+    CreditStatus,
     DisputeStatus,
     Effect,
     EnvelopeStatus,
@@ -104,8 +106,18 @@ def apply(deal: Deal, event: e.Event, at: datetime) -> Deal:
             | e.PostingRequested()
             | e.InvoicePosted()
             | e.InvoiceFailed()
+            | e.InvoiceDiffers()
+            | e.InvoiceDifferenceAccepted()
         ):
             return _about_invoice(deal, event, at)
+        case (
+            e.CreditMemoRequested()
+            | e.CreditMemoApproved()
+            | e.CreditMemoRejected()
+            | e.CreditMemoPosted()
+            | e.CreditMemoFailed()
+        ):
+            return _about_credit(deal, event, at)
         case e.IntentAttempted():
             return _change_intent(deal, event.key, attempts=event.attempt, lease_until=event.lease_until)
         case e.IntentInterrupted():
@@ -311,7 +323,7 @@ def _about_payment(
             deal = replace(deal, intents=_without(deal, event.payment_id))
             return _change_payment(deal, event.payment_id, status=PaymentStatus.ROLLED_BACK, reason=event.reason)
         case e.PaymentUnmatched():
-            arrived = Unapplied(event.payment_id, event.amount, event.vendor_reference)
+            arrived = Unapplied(event.payment_id, event.amount, event.vendor_reference, event.reason)
             return replace(deal, unapplied=(*deal.unapplied, arrived))
         case e.PaymentReported():
             return deal
@@ -357,7 +369,9 @@ def _about_money_back(
         case e.PaymentDisputed():
             others = tuple(dispute for dispute in deal.disputes if dispute.id != event.dispute_id)
             status = DisputeStatus(event.outcome)
-            told = Dispute(event.dispute_id, event.payment_id, event.reference, event.amount, status, event.reason)
+            told = Dispute(
+                event.dispute_id, event.payment_id, event.reference, event.amount, status, event.reason, event.fee
+            )
             return replace(deal, disputes=(*others, told))
 
 
@@ -377,7 +391,9 @@ def _about_invoice(
     | e.InvoiceRejected
     | e.PostingRequested
     | e.InvoicePosted
-    | e.InvoiceFailed,
+    | e.InvoiceFailed
+    | e.InvoiceDiffers
+    | e.InvoiceDifferenceAccepted,
     at: datetime,
 ) -> Deal:
     match event:
@@ -391,12 +407,44 @@ def _about_invoice(
             return _open_intent(deal, Intent(event.key, Effect.POST_INVOICE, event.invoice_id, at))
         case e.InvoicePosted():
             deal = _close_intent(replace(deal, stage=Stage.INVOICED), event.key)
-            return _change_invoice(
-                deal, event.invoice_id, status=InvoiceStatus.POSTED, ledger_id=event.ledger_id, reason=""
-            )
+            posted = {"ledger_id": event.ledger_id, "posted_minor": event.total_minor, "reason": ""}
+            return _change_invoice(deal, event.invoice_id, status=InvoiceStatus.POSTED, **posted)
         case e.InvoiceFailed():
             deal = _change_intent(deal, event.key, failed=event.reason, lease_until=None)
             return _change_invoice(deal, event.invoice_id, reason=event.reason)
+        case e.InvoiceDiffers():
+            return _change_invoice(deal, event.invoice_id, differs=True)
+        case e.InvoiceDifferenceAccepted():
+            return _change_invoice(deal, event.invoice_id, differs=False, accepted_minor=event.difference_minor)
+
+
+def _about_credit(
+    deal: Deal,
+    event: e.CreditMemoRequested
+    | e.CreditMemoApproved
+    | e.CreditMemoRejected
+    | e.CreditMemoPosted
+    | e.CreditMemoFailed,
+    at: datetime,
+) -> Deal:
+    """A credit memo is an entry beside its invoice, which stays as it was posted."""
+    match event:
+        case e.CreditMemoRequested():
+            asked = Credit(event.memo, CreditStatus.REQUESTED, event.by, refund_id=event.refund_id)
+            return replace(deal, credits=(*deal.credits, asked))
+        case e.CreditMemoApproved():
+            deal = _change_credit(deal, event.memo_id, status=CreditStatus.APPROVED, approved_by=event.by, reason="")
+            return _open_intent(deal, Intent(event.key, Effect.POST_CREDIT_MEMO, event.memo_id, at))
+        case e.CreditMemoRejected():
+            deal = replace(deal, intents=_without(deal, event.memo_id))
+            return _change_credit(deal, event.memo_id, status=CreditStatus.REJECTED, reason=event.reason)
+        case e.CreditMemoPosted():
+            deal = _close_intent(deal, event.key)
+            posted = {"ledger_id": event.ledger_id, "total_minor": event.total_minor}
+            return _change_credit(deal, event.memo_id, status=CreditStatus.POSTED, **posted)
+        case e.CreditMemoFailed():
+            deal = _change_intent(deal, event.key, failed=event.reason, lease_until=None)
+            return _change_credit(deal, event.memo_id, status=CreditStatus.FAILED, reason=event.reason)
 
 
 def _open_intent(deal: Deal, intent: Intent) -> Deal:
@@ -433,6 +481,11 @@ def _change_payment(deal: Deal, payment_id: str, **changes: object) -> Deal:
 def _change_refund(deal: Deal, refund_id: str, **changes: object) -> Deal:
     changed = (replace(r, **changes) if r.id == refund_id else r for r in deal.refunds)  # type: ignore[arg-type]
     return replace(deal, refunds=tuple(changed))
+
+
+def _change_credit(deal: Deal, memo_id: str, **changes: object) -> Deal:
+    changed = (replace(c, **changes) if c.memo.memo_id == memo_id else c for c in deal.credits)  # type: ignore[arg-type]
+    return replace(deal, credits=tuple(changed))
 
 
 def _change_invoice(deal: Deal, invoice_id: str, **changes: object) -> Deal:

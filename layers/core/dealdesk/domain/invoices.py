@@ -10,15 +10,16 @@ from decimal import Decimal
 
 from dealdesk.domain import events as e
 from dealdesk.domain.certificate import gate
+from dealdesk.domain.collected import difference
 from dealdesk.domain.deal import Deal, Invoice
 from dealdesk.domain.directory import Directory
-from dealdesk.domain.entitlement import authority_of
+from dealdesk.domain.entitlement import authority_of, decides_on_request
 from dealdesk.domain.fold import fold
-from dealdesk.domain.money import EXACT, to_major
+from dealdesk.domain.money import EXACT, Money, format_money, to_major
 from dealdesk.domain.quote import Line
 from dealdesk.domain.stages import InvoiceStatus, PaymentStatus, Stage
 from dealdesk.domain.terms import Due, PaymentTerms, parse_terms
-from dealdesk.errors import ApproverConflicted, CertificateInvalid, NotFound, WrongStage
+from dealdesk.errors import CertificateInvalid, Conflict, NotFound, WrongStage
 
 INVOICE = e.StepAsked("invoice", "Invoice approval", "grp-finance")
 DESK = "system:desk"
@@ -51,16 +52,16 @@ def approve(
 ) -> list[e.Event]:
     """Finance says yes to the draft; the intent to post follows at once.
 
-    Raises `ApproverNotEntitled`, `ApproverConflicted`, `WrongStage`, `CertificateInvalid`.
+    Raises `ApproverNotEntitled`, `ApproverConflicted`, `WrongStage`, `CertificateInvalid`, and `Conflict` for a draft
+    whose total is not what was collected, until finance has accepted the difference.
     """
     invoice = find(deal, invoice_id)
-    _may_decide(deal, by, groups, directory, now)
+    decides_on_request(deal, INVOICE, invoice.staged_by, by, groups, directory, now)
     if invoice.status in (InvoiceStatus.APPROVED, InvoiceStatus.POSTED):
         return []
     if invoice.status is not InvoiceStatus.DRAFT:
         raise WrongStage(f"invoice {invoice_id} is {invoice.status}; only a draft can be approved")
-    if directory.identity(by) == directory.identity(invoice.staged_by):
-        raise ApproverConflicted(f"{by} staged invoice {invoice_id}; somebody else must approve it")
+    _require_collected(deal, invoice)
     gate(deal, "posting", now, signed=True)
     approved: list[e.Event] = [e.InvoiceApproved(invoice_id, invoice.draft.digest, by)]
     return approved + post(fold(deal, approved, now), invoice_id)
@@ -70,7 +71,7 @@ def reject(
     deal: Deal, invoice_id: str, by: str, groups: frozenset[str], reason: str, directory: Directory, now: datetime
 ) -> list[e.Event]:
     invoice = find(deal, invoice_id)
-    _may_decide(deal, by, groups, directory, now)
+    authority_of(deal, INVOICE, by, groups, directory, now)
     if invoice.status is InvoiceStatus.REJECTED:
         return []
     if invoice.status is not InvoiceStatus.DRAFT:
@@ -93,17 +94,32 @@ def post(deal: Deal, invoice_id: str) -> list[e.Event]:
 
 
 def posted(
-    deal: Deal, key: str, ledger_id: str, number: str, total_minor: int, due_on: date, now: datetime
+    deal: Deal,
+    key: str,
+    ledger_id: str,
+    number: str,
+    total_minor: int,
+    due_on: date,
+    now: datetime,
+    tolerance_minor: int = 0,
 ) -> list[e.Event]:
-    """The ledger has the invoice; a deal that is paid and posted is closed."""
+    """The ledger has the invoice; a deal that is paid and posted is closed.
+
+    One whose total, with the ledger's tax, differs from what was collected by more than the tolerance stays open until
+    finance accepts the difference.
+    """
     invoice = next((i for i in deal.invoices if f"invoice:{i.draft.invoice_id}" == key), None)
     if invoice is None or invoice.status is InvoiceStatus.POSTED:
         return []
     happened: list[e.Event] = [e.InvoicePosted(key, invoice.draft.invoice_id, number, ledger_id, total_minor, due_on)]
-    if deal.payment and deal.payment.status is PaymentStatus.SUCCEEDED:
-        seconds = (now - deal.submitted_at).total_seconds() if deal.submitted_at else 0.0
-        happened.append(e.DealClosed(f"{seconds / 3600:.4f}"))
-    return happened
+    if deal.payment is None or deal.payment.status is not PaymentStatus.SUCCEEDED:
+        return happened
+    after = find(fold(deal, happened, now), invoice.draft.invoice_id)
+    differs = difference(deal, after)
+    if abs(differs - invoice.accepted_minor) <= tolerance_minor:
+        return [*happened, closed(deal, now)]
+    has = total_minor - differs
+    return [*happened, e.InvoiceDiffers(after.draft.invoice_id, total_minor, has, after.draft.currency, differs)]
 
 
 def find(deal: Deal, invoice_id: str) -> Invoice:
@@ -113,8 +129,20 @@ def find(deal: Deal, invoice_id: str) -> Invoice:
     raise NotFound(f"deal {deal.id} has no invoice {invoice_id}")
 
 
-def _may_decide(deal: Deal, by: str, groups: frozenset[str], directory: Directory, now: datetime) -> None:
-    authority_of(deal, INVOICE, by, groups, directory, now)
+def _require_collected(deal: Deal, invoice: Invoice) -> None:
+    differs = difference(deal, invoice)
+    if differs != invoice.accepted_minor:
+        total = Money(invoice.total_minor, invoice.draft.currency)
+        has = format_money(Money(total.amount_minor - differs, total.currency))
+        raise Conflict(
+            f"invoice {invoice.draft.invoice_id} is over {format_money(total)} and {has} are collected; "
+            "accept the difference first, or reject the draft"
+        )
+
+
+def closed(deal: Deal, now: datetime) -> e.DealClosed:
+    seconds = (now - deal.submitted_at).total_seconds() if deal.submitted_at else 0.0
+    return e.DealClosed(f"{seconds / 3600:.4f}")
 
 
 def _draft(deal: Deal, ledger: str | None) -> e.InvoiceDraft:
@@ -175,6 +203,6 @@ def terms_of(draft: e.InvoiceDraft) -> PaymentTerms:
     return parse_terms(draft.terms) if draft.terms else PaymentTerms(Due.NET, draft.terms_days)
 
 
-def document_number(deal_id: str, number: int) -> str:
+def document_number(deal_id: str, number: int, kind: str = "DD") -> str:
     """The ledger's document number: stable for a draft, at most 21 characters (QuickBooks' limit)."""
-    return f"DD-{hashlib.sha256(deal_id.encode()).hexdigest()[:12].upper()}-{number}"
+    return f"{kind}-{hashlib.sha256(deal_id.encode()).hexdigest()[:12].upper()}-{number}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from dealdesk.domain import events as e
-from dealdesk.domain import invoices
+from dealdesk.domain import invoices, refunds
 from dealdesk.domain.certificate import gate
 from dealdesk.domain.deal import Deal, Payment
 from dealdesk.domain.fold import fold
@@ -75,19 +75,26 @@ def succeeded(
 ) -> list[e.Event]:
     """The vendor says that money has arrived; the invoice draft is staged with it.
 
-    Money that does not match (another amount or currency, a payment that is settled or was given up)
-    is kept as unapplied and never flips what is there.
+    What is over settles the payment and leaves the rest as the customer's credit. Money that settles nothing (too
+    little, another currency, a payment that is settled or was given up) is kept as unapplied and never flips what is
+    there; for money that nobody asked for, giving it back is proposed, and waits for finance.
     """
     payment = find(deal, payment_id)
     settled_by_it = payment.status is PaymentStatus.SUCCEEDED and payment.reference == reference
     if settled_by_it or any(money.reference == reference for money in deal.unapplied):
         return []
-    problem = _mismatch(deal, payment, paid)
-    if problem:
+    if payment.status is not PaymentStatus.PENDING:
         settled_before = payment.status is PaymentStatus.SUCCEEDED
-        return [e.PaymentUnmatched(payment_id, session_id, paid, problem, settled_before, reference)]
-    settled: list[e.Event] = [e.PaymentSucceeded(payment_id, session_id, paid, reference)]
-    return settled + invoices.stage(fold(deal, settled, now), now)
+        unasked = [e.PaymentUnmatched(payment_id, session_id, paid, _unasked(payment), settled_before, reference)]
+        return [*unasked, *refunds.propose(fold(deal, unasked, now), reference, _unasked(payment))]
+    due = payment.amount
+    if paid.currency != due.currency or paid.amount_minor < due.amount_minor:
+        return [e.PaymentUnmatched(payment_id, session_id, paid, _arrived(paid, due), False, reference)]
+    happened: list[e.Event] = [e.PaymentSucceeded(payment_id, session_id, due, reference)]
+    if over := paid.amount_minor - due.amount_minor:
+        rest = Money(over, due.currency)
+        happened.append(e.PaymentUnmatched(payment_id, session_id, rest, _arrived(paid, due), False, reference))
+    return happened + invoices.stage(fold(deal, happened, now), now)
 
 
 def failed(deal: Deal, payment_id: str, code: str, reason: str) -> list[e.Event]:
@@ -100,11 +107,13 @@ def failed(deal: Deal, payment_id: str, code: str, reason: str) -> list[e.Event]
 
 
 def roll_back(deal: Deal, payment_id: str, by: str) -> list[e.Event]:
-    """The intent to withdraw a payment that nobody has paid.
+    """The intent to withdraw a payment that nobody has paid; of one that is settled, the wish for a refund.
 
-    Raises `WrongStage` for money that has arrived: giving it back is a refund, with an approval of its own.
+    Raises `WrongStage` for a payment that failed or has no link yet, `Conflict` when nothing is left to give back.
     """
     payment = find(deal, payment_id)
+    if payment.status is PaymentStatus.SUCCEEDED:
+        return refunds.give_all(deal, payment_id, by)
     if payment.status is PaymentStatus.ROLLED_BACK:
         return []
     if payment.status is not PaymentStatus.PENDING or payment.session_id is None:
@@ -129,11 +138,11 @@ def _by_key(deal: Deal, key: str) -> Payment | None:
     return next((payment for payment in deal.payments if payment.key == key), None)
 
 
-def _mismatch(deal: Deal, payment: Payment, paid: Money) -> str:
-    if paid != payment.amount:
-        return f"{format_money(paid)} arrived where {format_money(payment.amount)} was asked"
+def _unasked(payment: Payment) -> str:
     if payment.status is PaymentStatus.SUCCEEDED:
         return "the payment was settled before; this is a second one"
-    if payment.status is not PaymentStatus.PENDING:
-        return f"the payment was {payment.status} before the money arrived"
-    return ""
+    return f"the payment was {payment.status} before the money arrived"
+
+
+def _arrived(paid: Money, due: Money) -> str:
+    return f"{format_money(paid)} arrived where {format_money(due)} was asked"

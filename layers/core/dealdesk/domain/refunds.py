@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from dealdesk.domain import events as e
 from dealdesk.domain.deal import Deal, Refund
+from dealdesk.domain.directory import Directory
+from dealdesk.domain.entitlement import decides_on_request
 from dealdesk.domain.money import Money, format_money
 from dealdesk.domain.stages import DisputeStatus, PaymentStatus, RefundStatus
 from dealdesk.errors import (
-    ApproverConflicted,
-    ApproverNotEntitled,
     Conflict,
     DealUnknown,
     Malformed,
@@ -19,7 +20,8 @@ from dealdesk.errors import (
     WrongStage,
 )
 
-FINANCE = "grp-finance"
+DESK = "system:desk"
+REFUND = e.StepAsked("refund", "Refund approval", "grp-finance")
 # A refund holds its amount from the moment that somebody asks for it until it has failed or was rejected.
 HOLDS = frozenset({RefundStatus.REQUESTED, RefundStatus.APPROVED, RefundStatus.SUBMITTED, RefundStatus.SUCCEEDED})
 TAKEN = frozenset({RefundStatus.SUBMITTED, RefundStatus.SUCCEEDED})
@@ -37,11 +39,15 @@ class Received:
 
 
 def received(deal: Deal) -> Iterator[Received]:
-    for payment in deal.payments:
-        if payment.status is PaymentStatus.SUCCEEDED and payment.reference:
-            yield Received(payment.id, payment.amount, payment.reference)
+    """Each sum that the vendor knows by one reference: what settled a payment together with what it was over."""
+    settled = [p for p in deal.payments if p.status is PaymentStatus.SUCCEEDED and p.reference]
+    for payment in settled:
+        over = sum(money.amount.amount_minor for money in deal.unapplied if money.reference == payment.reference)
+        total = Money(payment.amount.amount_minor + over, payment.amount.currency)
+        yield Received(payment.id, total, payment.reference or "")
+    known = {payment.reference for payment in settled}
     for money in deal.unapplied:
-        if money.reference:
+        if money.reference and money.reference not in known:
             yield Received(money.payment_id, money.amount, money.reference)
 
 
@@ -57,6 +63,8 @@ def left(deal: Deal, reference: str) -> Money:
 def request(deal: Deal, reference: str, amount: Money, reason: str, by: str) -> list[e.Event]:
     """Somebody asks to give money back. Raises `NotFound`, `Malformed`, and `Conflict` for more than is left."""
     money, rest = _money(deal, reference), left(deal, reference)
+    if not rest.amount_minor:
+        raise Conflict(f"nothing of {reference} is left to be given back")
     if amount.amount_minor <= 0:
         raise Malformed("a refund needs an amount above zero", pointer="/amount_minor")
     if amount.currency != rest.currency or amount.amount_minor > rest.amount_minor:
@@ -65,14 +73,52 @@ def request(deal: Deal, reference: str, amount: Money, reason: str, by: str) -> 
     return [e.RefundRequested(refund_id, money.payment_id, reference, amount, reason, by)]
 
 
-def approve(deal: Deal, refund_id: str, by: str, groups: frozenset[str]) -> list[e.Event]:
+def reference_of(deal: Deal, payment_id: str, reference: str | None = None) -> str:
+    """The money that a refund of this payment gives back, where only one can be meant.
+
+    Unless one is named, what settled the payment; else the only money that arrived for it. Raises `NotFound`, and
+    `Conflict` where it must be named.
+    """
+    arrived = [money for money in received(deal) if money.payment_id == payment_id]
+    payment = next((payment for payment in deal.payments if payment.id == payment_id), None)
+    wanted = reference or (payment.reference if payment else None)
+    found = [money.reference for money in arrived if wanted in (None, money.reference)]
+    if not found:
+        raise NotFound(f"no money{f' {wanted}' if wanted else ''} has arrived for payment {payment_id}")
+    if len(found) > 1:
+        raise Conflict(f"several sums arrived for payment {payment_id}; name one of {', '.join(found)}")
+    return found[0]
+
+
+def give_all(deal: Deal, payment_id: str, by: str) -> list[e.Event]:
+    """The wish to give back all that is left of a settled payment; none while a refund of all of it is on its way."""
+    reference = reference_of(deal, payment_id)
+    rest = left(deal, reference)
+    held = any(refund.reference == reference and refund.status in HOLDS for refund in deal.refunds)
+    if not rest.amount_minor and held:
+        return []
+    if not rest.amount_minor:
+        raise Conflict(f"nothing of {reference} is left to be given back: the payer's bank has it")
+    return request(deal, reference, rest, "the payment is rolled back", by)
+
+
+def propose(deal: Deal, reference: str, reason: str) -> list[e.Event]:
+    """The desk itself asks to give this money back; nothing goes without somebody of finance."""
+    if not reference or not left(deal, reference).amount_minor:
+        return []
+    return request(deal, reference, left(deal, reference), reason, DESK)
+
+
+def approve(
+    deal: Deal, refund_id: str, by: str, groups: frozenset[str], directory: Directory, now: datetime
+) -> list[e.Event]:
     """Somebody of finance, who did not ask for it, agrees; the intent to give it back follows at once.
 
     Raises `NotFound`, `ApproverNotEntitled`, `ApproverConflicted`, `WrongStage`, and `Conflict` when the money has
     been disputed since.
     """
     refund = find(deal, refund_id)
-    _may_decide(deal, refund, by, groups)
+    decides_on_request(deal, REFUND, refund.requested_by, by, groups, directory, now)
     if refund.status in HOLDS - {RefundStatus.REQUESTED}:
         return []
     if refund.status is not RefundStatus.REQUESTED:
@@ -81,11 +127,13 @@ def approve(deal: Deal, refund_id: str, by: str, groups: frozenset[str]) -> list
     return [e.RefundApproved(refund.key, refund_id, by)]
 
 
-def reject(deal: Deal, refund_id: str, by: str, groups: frozenset[str], reason: str) -> list[e.Event]:
+def reject(
+    deal: Deal, refund_id: str, by: str, groups: frozenset[str], reason: str, directory: Directory, now: datetime
+) -> list[e.Event]:
     """Finance says no, or whoever asked takes it back."""
     refund = find(deal, refund_id)
-    if by != refund.requested_by:
-        _may_decide(deal, refund, by, groups)
+    if directory.identity(by) != directory.identity(refund.requested_by):
+        decides_on_request(deal, REFUND, refund.requested_by, by, groups, directory, now)
     if refund.status is RefundStatus.REJECTED:
         return []
     if refund.status is not RefundStatus.REQUESTED:
@@ -114,7 +162,7 @@ def told(
     Its word counts, also where the desk did not ask: money that has gone is an entry. A refund that bounced stays
     failed. Raises `DealUnknown` for money that is not recorded yet.
     """
-    money = _recorded(deal, reference)
+    money = recorded(deal, reference)
     known = next((r for r in deal.refunds if r.vendor_id == vendor_id or (key and r.key == key)), None)
     refund_id, key = (known.id, known.key) if known else (vendor_id, key)
     bounced = known is not None and known.status is RefundStatus.FAILED and known.vendor_id == vendor_id
@@ -130,18 +178,37 @@ def told(
             return [] if over else [e.RefundSubmitted(key, refund_id, money.payment_id, reference, amount, vendor_id)]
 
 
+def require_told(deal: Deal, reference: str, refunded: Money) -> None:
+    """Every refund behind this sum is an entry already. Raises `DealUnknown`: the message about one is still to come.
+
+    A sum alone makes no entry: told by its own message as well, a refund would count twice.
+    """
+    money = recorded(deal, reference)
+    told = [_in(money, r.amount) for r in deal.refunds if r.reference == reference and r.vendor_id]
+    if sum(told) < _in(money, refunded):
+        raise DealUnknown(f"{format_money(refunded)} of {reference} went back; the refunds are not all told yet")
+
+
 def disputed(
-    deal: Deal, reference: str, dispute_id: str, status: DisputeStatus, amount: Money, reason: str
+    deal: Deal,
+    reference: str,
+    dispute_id: str,
+    status: DisputeStatus,
+    amount: Money,
+    reason: str,
+    fee: Money | None = None,
 ) -> list[e.Event]:
     """The payer's bank takes money back, or gives it again; a late `OPEN` does not open what has ended.
 
     Refunds that have not been tried yet and are no longer covered fail, the newest first: the bank pays that customer.
     """
-    money = _recorded(deal, reference)
+    money = recorded(deal, reference)
     known = next((dispute for dispute in deal.disputes if dispute.id == dispute_id), None)
-    if known and (known.status in ENDED or (known.status, known.amount) == (status, amount)):
+    fee = fee or (known.fee if known else None)
+    if known and (known.status in ENDED or (known.status, known.amount, known.fee) == (status, amount, fee)):
         return []
-    told: list[e.Event] = [e.PaymentDisputed(dispute_id, money.payment_id, reference, amount, status.value, reason)]
+    said = e.PaymentDisputed(dispute_id, money.payment_id, reference, amount, status.value, reason, fee)
+    told: list[e.Event] = [said]
     others = replace(deal, disputes=tuple(dispute for dispute in deal.disputes if dispute.id != dispute_id))
     taken = 0 if status is DisputeStatus.WON else _in(money, amount)
     return told + _uncovered(deal, reference, _bound(others, money) + taken - money.amount.amount_minor)
@@ -152,6 +219,14 @@ def find(deal: Deal, refund_id: str) -> Refund:
         if refund.id == refund_id:
             return refund
     raise NotFound(f"deal {deal.id} has no refund {refund_id}")
+
+
+def newest(deal: Deal, reference: str) -> Refund:
+    """The last that was asked for of this money. Raises `NotFound`."""
+    for refund in reversed(deal.refunds):
+        if refund.reference == reference:
+            return refund
+    raise NotFound(f"nothing of {reference} was asked back")
 
 
 def _uncovered(deal: Deal, reference: str, missing: int) -> list[e.Event]:
@@ -179,7 +254,7 @@ def _in(money: Received, amount: Money) -> int:
     return amount.amount_minor if amount.currency == money.amount.currency else money.amount.amount_minor
 
 
-def _recorded(deal: Deal, reference: str) -> Received:
+def recorded(deal: Deal, reference: str) -> Received:
     """A vendor's message may be faster than our own record of the money."""
     try:
         return _money(deal, reference)
@@ -192,10 +267,3 @@ def _money(deal: Deal, reference: str) -> Received:
         if money.reference == reference:
             return money
     raise NotFound(f"deal {deal.id} has received no money {reference}")
-
-
-def _may_decide(deal: Deal, refund: Refund, by: str, groups: frozenset[str]) -> None:
-    if FINANCE not in groups:
-        raise ApproverNotEntitled(f"{by} is not in {FINANCE}, which decides on refunds")
-    if by == refund.requested_by or by in deal.editors:
-        raise ApproverConflicted(f"{by} asked for refund {refund.id}, or owns or edited deal {deal.id}")

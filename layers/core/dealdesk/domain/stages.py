@@ -61,6 +61,16 @@ class InvoiceStatus(StrEnum):
     VOIDED = "VOIDED"
 
 
+class CreditStatus(StrEnum):
+    """`FAILED` was refused by the ledger: it can be approved again, under the same number, or rejected."""
+
+    REQUESTED = "REQUESTED"
+    APPROVED = "APPROVED"
+    REJECTED = "REJECTED"
+    POSTED = "POSTED"
+    FAILED = "FAILED"
+
+
 class Effect(StrEnum):
     """What the desk does outside; the value names the reaction that does it."""
 
@@ -71,3 +81,4 @@ class Effect(StrEnum):
     CANCEL_PAYMENT = "cancel_payment"
     REFUND_PAYMENT = "refund_payment"
     POST_INVOICE = "post_invoice"
+    POST_CREDIT_MEMO = "post_credit_memo"

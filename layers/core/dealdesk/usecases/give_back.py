@@ -10,7 +10,7 @@ from dealdesk.domain.deal import Deal, Intent, Refund
 from dealdesk.domain.events import EffectFailed, Event, VendorAsked
 from dealdesk.domain.stages import RefundStatus
 from dealdesk.errors import Conflict, VendorRefused
-from dealdesk.ports import Cause, Deals, Payments, RefundState
+from dealdesk.ports import Cause, Correction, Deals, Payments, RefundState
 from dealdesk.usecases.carry_out import Work
 from dealdesk.usecases.change import change
 
@@ -42,6 +42,13 @@ def ask_about_refunds(deals: Deals, providers: PaymentsOf, known: Deal, *, cause
         return moved or [VendorAsked("refund", "pending")]
 
     return change(deals, known.id, decide, cause=cause, actor="system:chase_stalled", now=now)
+
+
+def given_back(providers: PaymentsOf, known: Deal, payment_id: str) -> list[Correction]:
+    """The vendor's word on every refund of the money that came by this payment, whoever made it."""
+    vendor = providers(payments.find(known, payment_id).provider)
+    arrived = [money.reference for money in refunds.received(known) if money.payment_id == payment_id]
+    return [Correction(one, refund=state) for one in arrived for state in vendor.refunds_of(one)]
 
 
 def _call(providers: PaymentsOf, deal: Deal, refund: Refund) -> RefundState:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dealdesk.domain.attention import waits_for_finance
 from dealdesk.domain.deal import Deal, Round
 from dealdesk.domain.disclosure import disclosed, what_a_rep_may_try
 from dealdesk.domain.events import StepAsked
@@ -13,6 +14,8 @@ from dealdesk.ports import Deals
 from dealdesk.usecases.answer_approval import INVOICE_STEP, CrmOf
 
 TEXT_LIMIT = 30_000
+# The field of one line that both CRMs show in lists.
+FIELD_LIMIT = 255
 
 
 def mirror_deal(deals: Deals, crms: CrmOf, deal_id: str) -> int:
@@ -52,6 +55,11 @@ def _fields(deal: Deal) -> dict[str, object]:
 
 
 def _waiting_for(deal: Deal) -> str:
+    finance = [f"Finance: {sentence}" for sentence in waits_for_finance(deal)]
+    return "; ".join([first for first in [_waiting_first(deal)] if first] + finance)[:FIELD_LIMIT]
+
+
+def _waiting_first(deal: Deal) -> str:
     failed = [f"{intent.effect.value} failed: {intent.failed}" for intent in deal.intents if intent.failed]
     if failed:
         return "; ".join(failed)

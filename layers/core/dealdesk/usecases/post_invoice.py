@@ -18,14 +18,19 @@ LedgerOf = Callable[[str], Ledger]
 """The ledger of this name. Raises `VendorRefused` for one that is not set up."""
 
 
-def post_invoice(deals: Deals, ledgers: LedgerOf, deal_id: str, clock: Callable[[], datetime]) -> list[str]:
-    """Carries out the deal's open intent to post; returns its key."""
+def post_invoice(
+    deals: Deals, ledgers: LedgerOf, deal_id: str, clock: Callable[[], datetime], tolerance_minor: int = 0
+) -> list[str]:
+    """Carries out the deal's open intent to post; returns its key.
+
+    A total that differs from what was collected by more than `tolerance_minor` leaves the deal open, for finance.
+    """
     work: Work[LedgerInvoice] = Work(
         actor="system:post_invoice",
         gate=lambda deal, _, now: gate(deal, "posting", now, signed=True),
         look_up=lambda deal, intent: _look_up(ledgers, invoices.find(deal, intent.subject).draft),
         call=lambda deal, intent, now: _post(ledgers, intent, invoices.find(deal, intent.subject).draft, deal, now),
-        record=_record,
+        record=lambda deal, intent, answer, now: _record(deal, intent, answer, now, tolerance_minor),
         refused=_refused,
     )
     return carry_out(deals, deal_id, cast("dict[Effect, Work[object]]", {Effect.POST_INVOICE: work}), clock)
@@ -39,8 +44,9 @@ def _post(ledgers: LedgerOf, intent: Intent, draft: InvoiceDraft, deal: Deal, no
     return ledgers(draft.ledger).post(intent.key, draft, deal, now.date())
 
 
-def _record(deal: Deal, intent: Intent, answer: LedgerInvoice, now: datetime) -> Sequence[Event]:
-    return invoices.posted(deal, intent.key, answer.ledger_id, answer.number, answer.total_minor, answer.due_on, now)
+def _record(deal: Deal, intent: Intent, answer: LedgerInvoice, now: datetime, tolerance_minor: int) -> Sequence[Event]:
+    ledger_id, number, total_minor = answer.ledger_id, answer.number, answer.total_minor
+    return invoices.posted(deal, intent.key, ledger_id, number, total_minor, answer.due_on, now, tolerance_minor)
 
 
 def _refused(_: Deal, intent: Intent, reason: str) -> Sequence[Event]:

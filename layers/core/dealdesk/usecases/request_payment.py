@@ -15,7 +15,8 @@ from dealdesk.errors import VendorRefused
 from dealdesk.ports import Cause, Deals, PaymentLink, Payments, PaymentState
 from dealdesk.usecases.carry_out import Work, carry_out
 from dealdesk.usecases.change import change
-from dealdesk.usecases.give_back import PaymentsOf, ask_about_refunds, give_back
+from dealdesk.usecases.give_back import PaymentsOf, ask_about_refunds, give_back, given_back
+from dealdesk.usecases.record_correction import corrected
 from dealdesk.usecases.record_payment import events_of
 
 ACTOR = "system:request_payment"
@@ -52,7 +53,8 @@ def ask_about_payment(deals: Deals, providers: PaymentsOf, deal_id: str, *, caus
 def answer_report(
     deals: Deals, providers: PaymentsOf, deal_id: str, payment_id: str, session_id: str, *, cause: Cause, now: datetime
 ) -> Deal:
-    """The vendor's word on a session that its message only hinted at; nothing is recorded when nothing moved.
+    """The vendor's word on a session, and on the refunds of its money, that a message only hinted at; nothing is
+    recorded when nothing moved.
 
     Raises `VendorRefused` for a session that pays something else.
     """
@@ -64,10 +66,11 @@ def answer_report(
     state = providers(payment.provider).state(asked)
     if state.payment_id not in ("", payment_id):
         raise VendorRefused(f"session {asked} pays {state.payment_id}, not {payment_id}")
+    back = given_back(providers, known, payment_id)
     return change(
         deals,
         deal_id,
-        lambda deal: events_of(deal, state, now),
+        lambda deal: events_of(deal, state, now) or [event for said in back for event in corrected(deal, said)],
         cause=cause,
         actor=f"vendor:{payment.provider}",
         now=now,

@@ -1,0 +1,51 @@
+"""What waits for somebody of finance: money and documents that no program may decide on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dealdesk.domain.collected import difference
+from dealdesk.domain.deal import Deal
+from dealdesk.domain.money import Money, format_money
+from dealdesk.domain.stages import CreditStatus, DisputeStatus, InvoiceStatus, RefundStatus
+
+
+def waits_for_finance(deal: Deal) -> tuple[str, ...]:
+    """Each as a sentence; empty when nothing does."""
+    return (*_disputes(deal), *_invoices(deal), *_decisions(deal), *_unapplied(deal))
+
+
+def _disputes(deal: Deal) -> Iterator[str]:
+    for dispute in deal.disputes:
+        amount = format_money(dispute.amount)
+        if dispute.status is DisputeStatus.OPEN:
+            yield f"{amount} of payment {dispute.payment_id} is disputed: answer at the provider"
+        if dispute.status is DisputeStatus.LOST:
+            yield f"the dispute over {amount} is lost: collect it anew or write a credit memo"
+
+
+def _invoices(deal: Deal) -> Iterator[str]:
+    for invoice in deal.invoices:
+        draft, differs = invoice.draft, difference(deal, invoice)
+        stops = invoice.differs or (invoice.status is InvoiceStatus.DRAFT and differs != invoice.accepted_minor)
+        if stops:
+            by = format_money(Money(differs, draft.currency))
+            yield f"invoice {draft.number} differs by {by} from what was collected: accept it or put it right"
+
+
+def _decisions(deal: Deal) -> Iterator[str]:
+    for refund in deal.refunds:
+        if refund.status is RefundStatus.REQUESTED:
+            yield f"decide on the refund of {format_money(refund.amount)}: {refund.reason}"
+    for credit in deal.credits:
+        if credit.status is CreditStatus.REQUESTED:
+            total = format_money(Money(credit.memo.total_minor, credit.memo.currency))
+            yield f"decide on the credit memo over {total}: {credit.memo.reason}"
+
+
+def _unapplied(deal: Deal) -> Iterator[str]:
+    """Money that settles nothing, as long as nobody has asked to give it back."""
+    asked = {refund.reference for refund in deal.refunds if refund.status is not RefundStatus.REJECTED}
+    for money in deal.unapplied:
+        if money.reference not in asked:
+            yield f"{format_money(money.amount)} is unapplied credit of the customer: {money.reason}"
