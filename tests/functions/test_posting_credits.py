@@ -38,7 +38,7 @@ def books(deals: DynamoDeals) -> FakeBooks:
 
 
 def work(deals: DynamoDeals, books: FakeBooks, **later: float) -> list[str]:
-    return post_credit_memo(deals, FakeLedger(books), "d-1", lambda: NOW + timedelta(**later))
+    return post_credit_memo(deals, lambda _: FakeLedger(books), "d-1", lambda: NOW + timedelta(**later))
 
 
 def credit(deals: DynamoDeals) -> Credit:
