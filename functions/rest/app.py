@@ -43,10 +43,10 @@ from dealdesk.domain.disclosure import what_a_rep_may_try
 from dealdesk.domain.events import QuoteReceived
 from dealdesk.domain.guardrails import evaluate, to_json
 from dealdesk.domain.submission import judge
-from dealdesk.edge import clock, telemetry
+from dealdesk.edge import answers, clock, telemetry
 from dealdesk.errors import Conflict, DealUnknown, VersionMoved
 
-app = APIGatewayRestResolver(enable_validation=True)
+app = APIGatewayRestResolver(enable_validation=True, serializer=answers.written)
 app.enable_swagger(path="/docs", title="Deal Desk OS", version="1.0.0")
 install(app)
 app.include_router(policy_routes.router)

@@ -23,6 +23,7 @@ from dealdesk.domain.measures import terms_of
 from dealdesk.domain.policy import Policy, parse_policy
 from dealdesk.domain.quote import Quote
 from dealdesk.domain.rules import BUILT_IN
+from dealdesk.edge.answers import written
 from dealdesk.policies import shipped_rates
 from tests.bench.deals import deals, large_deal, policy_document
 from tests.bench.engines import engines
@@ -98,7 +99,7 @@ def _read(body: bytes) -> Quote:
 
 def _preview(quote: Quote, policy: Policy) -> str:
     decision = evaluate(quote, policy, {})
-    return json.dumps(to_json(decision) | {"what_would_pass": what_would_pass(decision)})
+    return written(to_json(decision) | {"what_would_pass": what_would_pass(decision)})
 
 
 def _quantiles(call: Callable[[Thing], object], things: Sequence[Thing]) -> tuple[list[float], list[float]]:

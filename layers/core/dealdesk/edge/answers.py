@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 from dealdesk import errors
 
@@ -84,7 +85,12 @@ def _problems(error: Exception) -> Iterable[tuple[str, str]]:
 
 
 def answer(status: int, document: dict[str, Any], content_type: str = "application/json") -> dict[str, Any]:
-    return text(status, json.dumps(document, ensure_ascii=False, separators=(",", ":")), content_type)
+    return text(status, written(document), content_type)
+
+
+def written(document: object) -> str:
+    """The document as the text of an answer; a decision with its reasons is long enough for the encoder to count."""
+    return msgspec.json.encode(document).decode()
 
 
 def text(status: int, body: str, content_type: str) -> dict[str, Any]:
