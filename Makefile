@@ -21,17 +21,19 @@ SHIPPING = $(filter $(notdir $(wildcard functions/*)),$(GROUPS))
 # One run for all of these; `live` needs a running system, `bench` is `make bench`.
 REST_OF_TESTS = $(filter-out tests/unit tests/architecture tests/live tests/bench,\
   $(sort $(patsubst %/,%,$(dir $(wildcard tests/*/test_*.py tests/*/*/test_*.py)))))
+SUITES_OF_THE_TABLE := $(foreach port,deals policies approvers,tests/contract/test_$(port)_port.py) \
+  tests/journeys/test_journey.py::test_two_deals_are_posted_once_and_the_third_stops_at_the_guardrails
 
 export UV_PYTHON_DOWNLOADS := never
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test demo up down bench schemas build deploy validate clean \
+.PHONY: help setup check test test-dynamodb demo up down bench schemas build deploy validate clean \
   check-format check-lint check-types check-template check-tests live
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.lint ## make .venv with everything that is locked
 
@@ -76,6 +78,9 @@ check-tests:
 test: check ## check, and all other tests
 	$(if $(REST_OF_TESTS),@$(BIN)/pytest $(REST_OF_TESTS) -m "not live" -n 2)
 	$(if $(wildcard tests/live/test_*.py),@$(MAKE) --no-print-directory live)
+
+test-dynamodb: .venv/.lint ## the table's suites and a journey on another DynamoDB (moto; URL=http://… for yours)
+	@DEALDESK_DYNAMODB=$(or $(URL),moto) $(BIN)/pytest $(SUITES_OF_THE_TABLE)
 
 live: .venv/.lint
 	@$(BIN)/pytest tests/live -m live
