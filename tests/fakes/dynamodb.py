@@ -48,7 +48,7 @@ def all_but(served: int) -> Answer:
     def answer(request: AWSPreparedRequest) -> AWSResponse:
         ((table, wanted),) = json.loads(request.body)["RequestItems"].items()
         first, rest = wanted["Keys"][:served], wanted["Keys"][served:]
-        found = {"Responses": {table: []}, "UnprocessedKeys": {}}
+        found: dict[str, Any] = {"Responses": {table: []}}
         if first:
             found = json.loads(_send(request, {"RequestItems": {table: wanted | {"Keys": first}}}).content)
         return _answer(request, 200, found | {"UnprocessedKeys": {table: wanted | {"Keys": rest}}})
