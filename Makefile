@@ -24,17 +24,19 @@ SHIPPING = $(filter $(notdir $(wildcard functions/*)),$(GROUPS))
 # One run for all of these; `live` needs a running system, `bench` is `make bench`.
 REST_OF_TESTS = $(filter-out tests/unit tests/architecture tests/live tests/bench,\
   $(sort $(patsubst %/,%,$(dir $(wildcard tests/*/test_*.py tests/*/*/test_*.py)))))
+SUITES_OF_THE_TABLE := $(foreach port,deals policies approvers,tests/contract/test_$(port)_port.py) \
+  tests/journeys/test_journey.py::test_two_deals_are_posted_once_and_the_third_stops_at_the_guardrails
 
 export UV_PYTHON_DOWNLOADS := never
 export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test conform demo up down bench prove schemas build deploy validate clean \
+.PHONY: help setup check test test-dynamodb conform demo up down bench prove schemas build deploy validate clean \
   check-format check-lint check-types check-template check-tests live
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.lint ## make .venv with everything that is locked
 
@@ -85,6 +87,9 @@ test: check ## check, every property in full, and all other tests
 # steady comes by npm and stripe-mock by Go, into .local; where the files or the tools are missing, it says so.
 conform: .venv/.lint ## ask the vendors' own OpenAPI files about every request (SPECS=folder)
 	@SPECS="$(SPECS)" $(BIN)/python -m tests.conform
+
+test-dynamodb: .venv/.lint ## the table's suites and a journey on another DynamoDB (moto; URL=http://… for yours)
+	@DEALDESK_DYNAMODB=$(or $(URL),moto) $(BIN)/pytest $(SUITES_OF_THE_TABLE)
 
 live: .venv/.lint
 	@$(BIN)/pytest tests/live -m live

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,8 +12,8 @@ import hypothesis
 import pytest
 
 from local import aws
-from local.processes import stop
-from tests.table import TABLE, make_table
+from local.processes import spawn, stop
+from tests.table import ROOT, TABLE, make_table
 
 # How long an example takes says something about the machine, nothing about the desk.
 # The same examples in every run, so that a red run is a change's doing; HYPOTHESIS_PROFILE=explore looks for new ones,
@@ -25,13 +26,25 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "desk"))
 
 @pytest.fixture(scope="session")
 def dynamodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """DynamoDB that many threads may use at once: MiniStack, in a process of its own."""
-    folder: Path = tmp_path_factory.mktemp("ministack")
+    """DynamoDB that many threads may use at once, in a process of its own (docs/guides/dynamodb.md).
+
+    MiniStack; with DEALDESK_DYNAMODB=moto another implementation, with a URL the one that answers there.
+    """
+    chosen = os.environ.get("DEALDESK_DYNAMODB", "ministack")
+    if chosen.startswith("http"):
+        yield chosen
+        return
+    folder: Path = tmp_path_factory.mktemp("dynamodb")
     port = aws.free_port()
     url = f"http://127.0.0.1:{port}"
-    process = aws.start_ministack(port, folder=folder, log=folder / "log", enforce_iam=False)
+    if chosen == "moto":
+        command = [sys.executable, "-m", "tests.moto_server", str(port)]
+        process = spawn(command, log=folder / "log", env=aws.clean_environment(), cwd=ROOT)
+    else:
+        process = aws.start_ministack(port, folder=folder, log=folder / "log", enforce_iam=False)
+    health = url if chosen == "moto" else f"{url}/_ministack/health"
     try:
-        aws.wait_for("MiniStack", lambda: aws.answers(f"{url}/_ministack/health"), process, wait_seconds=30)
+        aws.wait_for(chosen, lambda: aws.answers(health), process, wait_seconds=30)
         yield url
     finally:
         stop([process])
