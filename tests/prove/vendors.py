@@ -35,6 +35,8 @@ KINDS = (
     "answers 429",
     "answers nonsense, done",
 )
+# Where it hurts most, faults are most likely.
+EFFECTS = ("/envelopes", "/checkout/sessions", "/invoice")
 # Where our key makes a request that lands late harmless. DocuSign has no keys: there only time helps after doubt.
 WITH_KEYS = ("stripe", "quickbooks")
 AS_THE_TWIN_FAILS = {
@@ -69,8 +71,9 @@ class Vendors:
     def _ask_once(self, pool: Any, method: str, url: str, body: Any, headers: Any, how: Mapping[str, Any]) -> Any:
         twin = self.twins[pool.host.removesuffix(DOMAIN).replace("-", "_")]
         environ = _environ(pool.host, method, url, body, headers or pool.headers or {})
-        kinds = (*KINDS, LATE, LATE) if method == "POST" and twin.name in WITH_KEYS else KINDS
-        fault = self.calls.begin(f"{twin.name} {method} {_route(url)}", kinds, milliseconds=150)
+        kinds = (*KINDS, LATE, LATE, LATE) if method == "POST" and twin.name in WITH_KEYS else KINDS
+        name, effect = f"{twin.name} {method} {_route(url)}", method == "POST" and urlsplit(url).path.endswith(EFFECTS)
+        fault = self.calls.begin(name, kinds, milliseconds=150, likely=effect)
         if fault == REFUSED:
             raise NewConnectionError(pool, "the line is dead")
         if fault == LATE:
