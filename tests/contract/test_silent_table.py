@@ -33,8 +33,8 @@ def test_a_table_that_does_not_answer_is_said_to_be_busy(
     def silent(_: object, request: Any) -> object:
         raise ConnectTimeoutError(endpoint_url=request.url)
 
-    monkeypatch.setattr(URLLib3Session, "send", silent)
-    monkeypatch.setattr("time.sleep", lambda _: None)
-
-    with pytest.raises(TableBusy):
-        call(table_name)
+    with monkeypatch.context() as patched:
+        patched.setattr(URLLib3Session, "send", silent)
+        patched.setattr("time.sleep", lambda _: None)
+        with pytest.raises(TableBusy):
+            call(table_name)

@@ -10,6 +10,7 @@ from tests.prove.fate import Fate
 from tests.prove.invocation import Invocation
 
 HELD_UP = {"is held up 2 s": 2, "is held up 20 s": 20, "is held up 64 s": 64}
+LIKELY = 0.25
 # A function that has run into its timeout may go on for so long: its last request is on the wire.
 RUNS_ON = timedelta(seconds=8)
 
@@ -29,7 +30,7 @@ class Calls:
         """Time passes."""
         self._clock.shift(timedelta(**span))
 
-    def begin(self, name: str, kinds: Sequence[str], *, milliseconds: int) -> str | None:
+    def begin(self, name: str, kinds: Sequence[str], *, milliseconds: int, likely: bool = False) -> str | None:
         """What goes wrong with this call, if anything; people and the checks are not disturbed."""
         if self.current is None:
             return None
@@ -37,7 +38,7 @@ class Calls:
         name = f"{self.current.name} > {name}"
         self.take(milliseconds=milliseconds)
         self._hold(name)
-        fault = self.fate.strikes(name, kinds)
+        fault = self.fate.strikes(name, kinds, odds=LIKELY if likely else None)
         if fault == "dies before":
             self.current.die()
         return fault

@@ -12,6 +12,10 @@ class Died(BaseException):
     """The function stops here: nothing after this line runs, and no handler catches it."""
 
 
+class Worker(threading.Thread):
+    """The thread of one invocation."""
+
+
 class Invocation:
     """Runs `work` in a thread of its own, but only ever while the world waits for it: one at a time."""
 
@@ -23,7 +27,7 @@ class Invocation:
         self.environment: dict[str, str] = {}
         self._work = work
         self._go, self._back = threading.Semaphore(0), threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = Worker(target=self._run, daemon=True)
         self._thread.start()
 
     def resume(self) -> None:

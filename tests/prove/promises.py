@@ -38,6 +38,7 @@ class Promises:
         self.histories: dict[str, list[Recorded]] = defaultdict(list)
         self.approved: dict[str, dict[str, Deal]] = defaultdict(dict)
         self.attempted: set[str] = set()
+        self.causes: set[str] = set()
         self._read = 0
         self._invoices: dict[str, Any] = {}
         self._defects = 0
@@ -48,6 +49,9 @@ class Promises:
         for deal_id in touched:
             self._snapshot_is_the_fold(deal_id)
         self._vendors()
+        for refused in self.world.refused:
+            if not refused.startswith("docusign") or "too far from now" not in refused:
+                raise Broken(f"a genuine letter was refused: {refused}")
         if len(self.world.defects) > self._defects:
             self._defects = len(self.world.defects)
             raise Broken(f"a function failed with a defect:\n{self.world.defects[-1]}")
@@ -78,6 +82,14 @@ class Promises:
         fields = (record.type, record.occurred_at, record.cause, record.actor, record.data)
         if record != link(deal_id, len(history) + 1, *fields, previous):
             raise Broken(f"the chain of deal {deal_id} breaks at event {record.sequence}, {record.type}")
+        before_it = history[-1] if history else record
+        again = record.cause in self.causes and (record.cause, record.occurred_at) != (
+            before_it.cause,
+            before_it.occurred_at,
+        )
+        if again:
+            raise Broken(f"{record.cause} changed deal {deal_id} a second time, with event {record.sequence}")
+        self.causes.add(record.cause)
         history.append(record)
         event = codec.parse_event(record.type, record.data)
         self._may_happen(before, event, record.occurred_at)

@@ -9,6 +9,7 @@ import json
 import os
 import random
 import tempfile
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -38,10 +39,11 @@ from tests.journeys import world as journeys
 from tests.journeys.world import API, Mail, Mailbox, load, queues_told_of, template
 from tests.prove.calls import Calls
 from tests.prove.fate import Fate
-from tests.prove.invocation import Invocation
+from tests.prove.invocation import Invocation, Worker
 from tests.prove.table import Table
 from tests.prove.vendors import Vendors
 
+_sleep = time.sleep
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 VENDORS = ("salesforce", "docusign", "stripe", "quickbooks", "n8n")
 AWS_CALL = ("dies before", "dies after", "is throttled", "loses the answer")
@@ -120,6 +122,7 @@ class World(journeys.World):
         self.relaying = False
         self.relayed = 0
         self.defects: list[str] = []
+        self.refused: list[str] = []
         self.lost_letters = 0
         self.steps = 0
         self.hooks: list[Callable[[Letter, dict[str, Any]], None]] = []
@@ -165,7 +168,7 @@ class World(journeys.World):
     def _machine(self) -> dict[str, Any]:
         """What this process has instead of a clock, of randomness and of a log."""
         return {
-            "time.sleep": lambda seconds: self.calls.take(seconds=seconds),
+            "time.sleep": self._sleep,
             "time.monotonic": time.time,
             "os.urandom": self.fate.bytes,
             "random._urandom": self.fate.bytes,
@@ -178,6 +181,13 @@ class World(journeys.World):
             "dealdesk.edge.telemetry.warned": lambda *_, **__: None,
             "dealdesk.edge.telemetry.logger": SimpleNamespace(exception=self._defect),
         }
+
+    def _sleep(self, seconds: float) -> None:
+        """Functions sleep in no time; threads that belong to this process, and not to the world, as they will."""
+        if isinstance(threading.current_thread(), Worker):
+            self.calls.take(seconds=seconds)
+        else:
+            _sleep(seconds)
 
     def _defect(self, what: str, **_: object) -> None:
         if what != "delay could not be set":  # the queue's own timeout does as well
@@ -306,6 +316,8 @@ class World(journeys.World):
         for queue in self.work.values():
             if any(message.visible_at <= now for message in queue.messages):
                 found.append((queue.name, partial(self.receive, queue)))
+        if self.vendors.late and self.vendors.late[0][0] <= now:
+            found.append(("vendor", self.vendors.finish_late))
         for letter in self.letters:
             if letter.due <= now:
                 found.append(("mail", partial(self.deliver, letter)))
@@ -327,7 +339,7 @@ class World(journeys.World):
     def waits_until(self) -> datetime | None:
         """When the next thing is due that is on its way."""
         dues = [message.visible_at for queue in self.work.values() for message in queue.messages]
-        dues += [letter.due for letter in self.letters]
+        dues += [letter.due for letter in self.letters] + [late[0] for late in self.vendors.late]
         dues += [one.resumes_at for one in self.flying]
         return min(dues, default=None)
 
@@ -439,6 +451,8 @@ class World(journeys.World):
                 for hook in self.hooks:
                     hook(letter, one.answer)
                 return
+            if status in (401, 403):
+                self.refused.append(f"{letter.vendor} at try {letter.tries + 1}: {one.answer['body'][:200]}")
             letter.tries += 1
             letter.due = self.now() + timedelta(minutes=2**letter.tries)
             if letter.tries < VENDOR_TRIES:
