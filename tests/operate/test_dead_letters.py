@@ -152,7 +152,7 @@ def test_a_move_that_sqs_refuses_is_said_and_not_done_by_hand(
 
     def refused(**_: str) -> None:
         error = {"Error": {"Code": "AccessDenied", "Message": "not allowed to move"}}
-        raise ClientError(error, "StartMessageMoveTask")  # type: ignore[arg-type]
+        raise ClientError(error, "StartMessageMoveTask")
 
     monkeypatch.setattr(aws.client("sqs"), "start_message_move_task", refused)
     code = operator("redrive", "post_invoice")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dealdesk.contracts import bus
-from dealdesk.domain.events import CrmRecord, QuoteReceived, VendorAsked
+from dealdesk.domain.events import CrmRecord, Event, QuoteReceived, VendorAsked
 from dealdesk.edge import aws
 from dealdesk.edge.reactions import parse_message
 from dealdesk.ports import Cause
@@ -27,7 +27,10 @@ Captured = pytest.CaptureFixture[str]
 
 def received(at: Installation, deal_id: str, when: datetime) -> None:
     deals = at.deals
-    happened = [QuoteReceived(CrmRecord("salesforce", deal_id[3:]), when, "person-1"), VendorAsked("crm", "new")]
+    happened: list[Event] = [
+        QuoteReceived(CrmRecord("salesforce", deal_id[3:]), when, "person-1"),
+        VendorAsked("crm", "new"),
+    ]
     deal = deals.load(deal_id, or_new=True)
     deals.save(deal, happened, cause=Cause("test", deal_id), actor="person-1", now=when)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dealdesk.adapters import codec
-from dealdesk.domain.events import CrmRecord, DealTouched, QuoteReceived, VendorAsked
+from dealdesk.domain.events import CrmRecord, DealTouched, Event, QuoteReceived, VendorAsked
 from dealdesk.domain.policy_version import PolicyLine, PolicyStatus
 from dealdesk.edge import aws
 from dealdesk.errors import VersionMoved
@@ -27,7 +27,10 @@ Captured = pytest.CaptureFixture[str]
 def a_deal(at: Installation, deal_id: str = DEAL) -> None:
     """Three events: two of the first cause, one of the second. Its quote waits to be read."""
     deals = at.deals
-    received = [QuoteReceived(CrmRecord("salesforce", deal_id[3:]), NOW, "person-1"), DealTouched("person-2", 60)]
+    received: list[Event] = [
+        QuoteReceived(CrmRecord("salesforce", deal_id[3:]), NOW, "person-1"),
+        DealTouched("person-2", 60),
+    ]
     deal = deals.load(deal_id, or_new=True)
     deal = deals.save(deal, received, cause=Cause("test", f"{deal_id}:1"), actor="person-1", now=NOW)
     later = NOW + timedelta(minutes=5)
