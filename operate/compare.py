@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from dealdesk.adapters import codec
 from dealdesk.domain.chain import Recorded
-from dealdesk.domain.deal import Deal, Envelope, Invoice, Payment, Refund
+from dealdesk.domain.deal import Deal, Invoice, Payment, Refund
 from dealdesk.domain.events import EnvelopeRequested, InvoicePosted
 from dealdesk.domain.money import Money, format_money
 from dealdesk.domain.stages import Effect, EnvelopeStatus, InvoiceStatus, PaymentStatus, RefundStatus
@@ -51,7 +51,7 @@ class Compared:
 def compare(deal: Deal, history: list[Recorded], vendors: Vendors) -> Iterator[Compared]:
     """Everything of the deal that is, or may be, at a vendor."""
     if deal.envelope:
-        yield _asked(f"envelope {deal.envelope.id}", _desk_envelope(deal.envelope), _envelope(deal, history, vendors))
+        yield _asked(f"envelope {deal.envelope.id}", deal.envelope.status.value, _envelope(deal, history, vendors))
     yield from _unsure_envelopes(deal, vendors)
     for payment in deal.payments:
         yield _asked(f"payment {payment.id}", _desk_payment(payment), _payment(deal, payment, vendors))
@@ -76,10 +76,6 @@ def _asked(what: str, desk: str, ask: Answer) -> Compared:
     except VendorRefused as refusal:
         return Compared(what, desk, str(refusal), False)
     return Compared(what, desk, vendor, agrees)
-
-
-def _desk_envelope(envelope: Envelope) -> str:
-    return envelope.status.value
 
 
 def _envelope(deal: Deal, history: list[Recorded], vendors: Vendors) -> Answer:

@@ -19,8 +19,8 @@ from operate.installation import Installation, NotPossible
 DEAD, WORK = "DeadLetters", "Queue"
 BATCH = 10
 SAMPLE = 100
-# Long enough to look at what was received; after a crash the messages come back by themselves.
-HIDDEN_SECONDS = 60
+# Long enough to go through thousands; after a crash what was received comes back by itself.
+HIDDEN_SECONDS = 300
 WITHOUT_MOVE_TASKS = {"InvalidAction", "UnknownOperation", "UnknownOperationException"}
 
 

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 import pytest
 
+from dealdesk.domain.deal import Deal, DealId, Intent, Payment, Refund
+from dealdesk.domain.money import Money
+from dealdesk.domain.stages import Effect, EnvelopeStatus, PaymentStatus, RefundStatus
 from dealdesk.edge import aws
+from dealdesk.ports import EnvelopeState, PaymentLink, PaymentState, RefundState
 from functions.post_invoice import app as post_invoice
 from functions.request_payment import app as request_payment
 from functions.request_signature import app as request_signature
 from local.people import PATHS, People
 from local.people import Path as Vendors
+from operate.compare import compare as compared
+from operate.vendors import Vendors as At
 from tests.journeys.people import people_of
 from tests.journeys.world import World
 from tests.operate.conftest import Operate, rows
@@ -152,3 +160,74 @@ def test_a_deal_without_anything_at_a_vendor_is_said_to_be_so(
 
     assert code == 0
     assert capsys.readouterr().out == f"{path.deals[2]} has nothing at a vendor yet\n"
+
+
+NOW = datetime(2026, 11, 22, 20, 0, tzinfo=UTC)
+USD = Money(10_000, "USD")
+PAYMENT = Payment("pay_d-1_1", "payment:pay_d-1_1", "stripe", USD, PaymentStatus.PENDING)
+REFUND = Refund("re-1", PAYMENT.id, "pi_1", USD, RefundStatus.SUBMITTED, requested_by="person-1")
+
+
+def vendors(**answers: Any) -> At:
+    """Every vendor gives these answers, by the port's method."""
+    port = SimpleNamespace(**{name: lambda *_, answer=answer: answer for name, answer in answers.items()})
+    return At(*(lambda _name: cast("Any", port),) * 3)
+
+
+def verdicts_on(deal: Deal, **answers: Any) -> dict[str, bool | None]:
+    return {line.what: line.agrees for line in compared(deal, [], vendors(**answers))}
+
+
+def test_a_contract_that_was_tried_and_is_out_differs() -> None:
+    key = "envelope:d-1:r1:1"
+    tried = Intent(key, Effect.SEND_ENVELOPE, "fingerprint", NOW, attempts=1, provider="docusign")
+    deal = Deal(DealId("d-1"), intents=(tried,))
+    out = EnvelopeState("envelope-1", EnvelopeStatus.SENT, key, "", NOW)
+
+    assert verdicts_on(deal, look_up=None) == {f"envelope of {key}": True}
+    assert verdicts_on(deal, look_up=out) == {f"envelope of {key}": False}
+
+
+def test_a_session_that_the_desk_does_not_know_differs() -> None:
+    deal = Deal(DealId("d-1"), updated_at=NOW, payments=(PAYMENT,))
+    made = PaymentLink("cs_1", "https://pay.example", NOW)
+
+    assert verdicts_on(deal, look_up=None) == {"payment pay_d-1_1": True}
+    assert verdicts_on(deal, look_up=made) == {"payment pay_d-1_1": False}
+
+
+@pytest.mark.parametrize(
+    ("amount", "reference", "same"),
+    [(USD, "pi_1", True), (Money(9_999, "USD"), "pi_1", False), (USD, "pi_2", False)],
+)
+def test_settled_money_is_the_same_only_by_amount_and_reference(amount: Money, reference: str, same: bool) -> None:
+    paid = replace(PAYMENT, status=PaymentStatus.SUCCEEDED, session_id="cs_1", reference="pi_1")
+    told = PaymentState("cs_1", paid.id, "paid", amount, reference)
+
+    assert verdicts_on(Deal(DealId("d-1"), payments=(paid,)), state=told) == {"payment pay_d-1_1": same}
+
+
+@pytest.mark.parametrize("status", RefundStatus)
+def test_a_refund_is_the_same_only_where_its_provider_says_so(status: RefundStatus) -> None:
+    paid = replace(PAYMENT, status=PaymentStatus.SUCCEEDED, session_id="cs_1", reference="pi_1")
+    deal = Deal(DealId("d-1"), payments=(paid,), refunds=(replace(REFUND, status=status),))
+    said = {outcome: RefundState("re_1", REFUND.key, outcome, USD) for outcome in ("pending", "succeeded", "failed")}
+    settled = PaymentState("cs_1", paid.id, "paid", USD, "pi_1")
+
+    same = {
+        outcome
+        for outcome, answer in {**said, "nothing": None}.items()
+        if verdicts_on(deal, state=settled, look_up_refund=answer)["refund re-1"]
+    }
+
+    assert (
+        same
+        == {
+            RefundStatus.REQUESTED: {"nothing"},
+            RefundStatus.APPROVED: {"nothing"},
+            RefundStatus.REJECTED: {"nothing"},
+            RefundStatus.SUBMITTED: {"pending"},
+            RefundStatus.SUCCEEDED: {"succeeded"},
+            RefundStatus.FAILED: {"failed", "nothing"},
+        }[status]
+    )
