@@ -67,7 +67,7 @@ check-lint:
 
 # In one run: functions/rest is the only folder whose app.py imports its neighbours, see mypy_path.
 check-types:
-	@$(BIN)/mypy layers/core/dealdesk functions local tests
+	@$(BIN)/mypy layers/core/dealdesk functions local operate tests
 
 check-template: .local/template-checked
 

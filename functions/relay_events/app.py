@@ -35,10 +35,10 @@ def config() -> Settings:
 
 
 def handler(event: dict[str, Any], _context: object) -> None:
-    events = [_event(record["dynamodb"]["NewImage"]) for record in event["Records"] if _is_event(record)]
+    events = [event_of(record["dynamodb"]["NewImage"]) for record in event["Records"] if _is_event(record)]
     for start in range(0, len(events), ENTRIES):
         chunk = events[start : start + ENTRIES]
-        answer = aws.client("events").put_events(Entries=[_entry(sent) for sent in chunk])
+        answer = aws.client("events").put_events(Entries=[entry_of(sent, config().event_bus_name) for sent in chunk])
         if answer["FailedEntryCount"]:
             raise NotRelayed(f"{answer['FailedEntryCount']} of {len(chunk)} events were not taken")
     for sent in events:
@@ -53,7 +53,8 @@ def _is_event(record: dict[str, Any]) -> bool:
     return record["eventName"] == "INSERT" and str(keys["sk"]["S"]).startswith("EVENT#")
 
 
-def _event(image: dict[str, Any]) -> bus.BusEvent:
+def event_of(image: dict[str, Any]) -> bus.BusEvent:
+    """The event in a row of the table, as it leaves the desk."""
     kind, _, subject = image["pk"]["S"].partition("#")
     type_, sequence = image["type"]["S"], int(image["version"]["N"])
     deal_id = subject if kind == "DEAL" else ""
@@ -68,9 +69,10 @@ def _event(image: dict[str, Any]) -> bus.BusEvent:
     )
 
 
-def _entry(event: bus.BusEvent) -> dict[str, Any]:
+def entry_of(event: bus.BusEvent, bus_name: str) -> dict[str, Any]:
+    """The event as PutEvents takes it."""
     return {
-        "EventBusName": config().event_bus_name,
+        "EventBusName": bus_name,
         "Source": bus.SOURCE,
         "DetailType": event.type,
         "Detail": bus.dump(event),

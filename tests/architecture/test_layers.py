@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.architecture.sources import FUNCTIONS, core_modules, function_modules, imports, third_party
+from tests.architecture.sources import FUNCTIONS, ROOT, core_modules, function_modules, imports, third_party
 
 # What each layer may import of the desk besides itself; longest prefix counts.
 MAY_IMPORT = {
@@ -70,3 +70,15 @@ def test_only_the_wiring_of_a_function_sees_an_adapter(function: str) -> None:
     for name, file in function_modules(function).items():
         adapters = {found for found in imports(file) if found.startswith("dealdesk.adapters")}
         assert not adapters or name in WIRING, f"{name}.py imports {adapters}"
+
+
+def test_nothing_that_is_deployed_imports_the_commands_of_operators() -> None:
+    deployed = [*core_modules().values(), *(file for name in FUNCTIONS for file in function_modules(name).values())]
+
+    assert {file for file in deployed if "operate" in third_party(imports(file))} == set()
+
+
+def test_an_operator_of_a_real_account_needs_nothing_of_the_local_system_but_by_asking_for_it() -> None:
+    files = (ROOT / "operate").glob("*.py")
+
+    assert {file.name for file in files if "local" in third_party(imports(file))} == {"installation.py"}

@@ -47,7 +47,7 @@ SHOWN_BY: dict[str, dict[str, tuple[str, ...]]] = {
             "test_the_caller_chooses_neither_amount_nor_outcome",
             "test_a_signed_deal_is_paid_by_the_amount_of_the_deal",
         ),
-        PAYMENTS: ("test_another_amount_or_currency_is_kept_apart_and_settles_nothing",),
+        PAYMENTS: ("test_too_little_or_another_currency_is_kept_apart_and_settles_nothing",),
     },
     "05 a deal pays at any stage": {
         PAYMENTS: ("test_a_deal_pays_at_no_stage_but_after_signature", "test_no_payment_passes_a_shut_gate"),

@@ -101,6 +101,10 @@ class DynamoDeals:
             deal = replace(deal, version=record.sequence, last_hash=record.hash)
         return deal
 
+    def rows_of(self, deal: Deal, at: datetime) -> tuple[Item, Item]:
+        """The snapshot and the round as a save at `at` leaves them: what can be written again from the events."""
+        return self._snapshot(deal, at), _round(deal)
+
     def _read(self, deal_id: str, cause: Cause | None) -> tuple[Item | None, Item | None]:
         keys = [key_of(_deal_key(deal_id), "DEAL")]
         if cause is not None:
