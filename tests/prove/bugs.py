@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from datetime import timedelta
 from types import ModuleType
 from typing import Any
 from unittest.mock import patch
@@ -22,7 +21,6 @@ from dealdesk.domain.events import QuoteEvaluated
 from dealdesk.domain.stages import PaymentStatus
 from dealdesk.edge import answers, aws, proofs, reactions
 from dealdesk.errors import AlreadyHandled, CertificateInvalid, VendorRefused, VendorUnavailable
-from dealdesk.usecases import carry_out
 from tests.journeys.world import load
 from tests.prove import world
 from tests.prove.run import run
@@ -184,11 +182,6 @@ def swallow_in_the_relay() -> Patches:
     return [(world, "load", loaded)]
 
 
-def no_lease() -> Patches:
-    """Two workers may carry out one intent at the same time."""
-    return [(carry_out, "LEASE", timedelta(0))]
-
-
 def a_link_a_request() -> Patches:
     """Whoever asks for payment gets a new link, also while another is open."""
     real = payments.ask
@@ -245,7 +238,6 @@ BUGS = (
     expired_is_good_enough,
     no_failed_entries,
     swallow_in_the_relay,
-    no_lease,
     a_link_a_request,
     nobody_chases,
     drop_when_a_vendor_is_down,

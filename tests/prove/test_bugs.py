@@ -1,0 +1,52 @@
+"""The proof finds every bug that was put into the desk on purpose, each with the seed that is noted here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.prove import bugs
+from tests.prove.run import run, warm_up
+
+# Bug, the seed that finds it first, and a word of what is found.
+FOUND_BY: dict[Any, tuple[int, str]] = {
+    bugs.no_claim: (1, "a second time"),
+    bugs.no_condition: (14, "was changed after it was written"),
+    bugs.key_per_attempt: (26, "2 payment links were made"),
+    bugs.publish_before_commit: (28, "never happened so"),
+    bugs.conflict_is_replay: (46, "was acknowledged and is not recorded"),
+    bugs.return_in_the_loop: (3, "n8n never heard"),
+    bugs.no_look_up: (82, "two envelopes were sent"),
+    bugs.signature_of_parsed_json: (0, "a genuine letter was refused"),
+    bugs.forget_the_fingerprint: (46, "without an approval of its terms"),
+    bugs.expired_is_good_enough: (6, "after its approval had ended"),
+    bugs.no_failed_entries: (1, "was never published"),
+    bugs.swallow_in_the_relay: (1, "was never published"),
+    bugs.a_link_a_request: (25, "paid 2 times"),
+    bugs.nobody_chases: (11, "for ever, and nobody is asked"),
+    bugs.drop_when_a_vendor_is_down: (8, "n8n never heard"),
+    bugs.doubt_is_refusal: (24, "paid 2 times"),
+    bugs.snapshot_behind: (0, "is not the fold of its events"),
+}
+
+
+@pytest.mark.parametrize("bug", FOUND_BY, ids=lambda bug: bug.__name__)
+def test_the_bug_is_found(bug: Any) -> None:
+    seed, found = FOUND_BY[bug]
+    warm_up()
+
+    with bugs.made(bug):
+        finding = run(seed).finding
+
+    assert finding is not None
+    assert found in finding
+
+
+def test_every_bug_has_its_seed() -> None:
+    assert FOUND_BY.keys() == set(bugs.BUGS)
+
+
+@pytest.mark.parametrize("seed", sorted({seed for seed, _ in FOUND_BY.values()}))
+def test_without_the_bug_the_same_seed_finds_nothing(seed: int) -> None:
+    assert run(seed).finding is None
