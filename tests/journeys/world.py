@@ -174,7 +174,7 @@ class World:
             self.running.append(serve(twin))
 
     def _environment_of(self, function: dict[str, Any]) -> dict[str, str]:
-        urls = defaultdict(str, {name: twin.url for name, twin in self.twins.items()})
+        urls = defaultdict(lambda: "https://nobody.invalid", {name: twin.url for name, twin in self.twins.items()})
         values = {
             "DEALDESK_TABLE": TABLE,
             "DEALDESK_STAGE": "test",

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from dealdesk.adapters import claims, dynamo_deals, dynamo_index, stripe
 from dealdesk.adapters.docusign import DocusignSignatures
 from dealdesk.contracts import bus
-from dealdesk.domain import certificate, fold, payments
+from dealdesk.domain import certificate, fold, fold_terms, payments
 from dealdesk.domain.events import QuoteEvaluated
 from dealdesk.domain.stages import PaymentStatus
 from dealdesk.edge import answers, aws, proofs, reactions
@@ -122,7 +122,7 @@ def signature_of_parsed_json() -> Patches:
 
 def forget_the_fingerprint() -> Patches:
     """An edit leaves the approval standing, and the gate of the signature takes any certificate."""
-    real = fold._about_the_quote
+    real = fold_terms.about_the_quote
 
     def about(deal: Any, event: Any, at: Any) -> Any:
         after = real(deal, event, at)
@@ -137,7 +137,7 @@ def forget_the_fingerprint() -> Patches:
 
     from dealdesk.usecases import request_signature
 
-    return [(fold, "_about_the_quote", about), (request_signature, "gate", gate)]
+    return [(fold, "about_the_quote", about), (request_signature, "gate", gate)]
 
 
 def expired_is_good_enough() -> Patches:

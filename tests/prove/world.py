@@ -115,7 +115,7 @@ class World(journeys.World):
     """`step` does one thing that may happen next."""
 
     def __init__(self, fate: Fate) -> None:
-        super().__init__()
+        super().__init__(CRM_SYSTEMS="salesforce")
         self.fate = fate
         self.letters: list[Letter] = []
         self.flying: list[Invocation] = []
