@@ -82,4 +82,5 @@ def _environment(package: Package) -> dict[str, str]:
         "DEALDESK_SILENT_AFTER_SECONDS": "1200",
         "POWERTOOLS_TRACE_DISABLED": "true",
         "RETRY_BASE_SECONDS": "10",
+        "INVOICE_TOLERANCE_MINOR": "1",
     }
