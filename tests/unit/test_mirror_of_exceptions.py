@@ -26,7 +26,7 @@ class OneDeal:
 
 def shown(story: Story) -> str:
     crm = FakeCrm({}, {})
-    mirror_deal(OneDeal(story.deal), crm, "d-1")  # type: ignore[arg-type]
+    mirror_deal(OneDeal(story.deal), lambda _: crm, "d-1")  # type: ignore[arg-type]
     return str(crm.shown["d-1"]["waiting_for"])
 
 
