@@ -14,6 +14,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
 from desk import (
     Ask,
+    Key,
     approvers,
     as_a_rep_sees,
     caller,
@@ -53,8 +54,6 @@ app.include_router(policy_routes.router)
 app.include_router(approver_routes.router)
 app.include_router(money_routes.router)
 app.include_router(credit_routes.router)
-
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from access import ADMINISTERS, DELEGATES, READS_PEOPLE
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from desk import Ask, approvers, caller, invoice_links, version_seen
+from desk import Ask, Key, approvers, caller, invoice_links, version_seen
 from replies import as_response
 
 from dealdesk.contracts import approver_rest as rest
@@ -22,8 +22,6 @@ from dealdesk.edge import clock, telemetry
 from dealdesk.errors import AlreadyHandled, Forbidden, Malformed, NotFound, VersionMoved
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]
-
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
 
 @router.get("/directory", summary="Everybody who approves, with their groups, managers, absences and calendars")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated
 
 from access import COLLECTS, DECIDES, READS
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from desk import Ask, approvers, caller, deal_of_credit, deal_of_invoice, deals, invoice_links
+from desk import Ask, Key, approvers, caller, deal_of_credit, deal_of_invoice, deals, invoice_links
 from replies import as_response
 
 from dealdesk.contracts import money_rest as rest
@@ -19,8 +17,6 @@ from dealdesk.domain import credit_memos, differences, invoices
 from dealdesk.domain.deal import Credit, Deal
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]
-
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
 
 @router.post("/invoices/<invoice_id>/difference", summary="Finance accepts that it is not what was collected")

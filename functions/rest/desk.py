@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from access import Caller, caller_of
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from pages import invoice_page, require_signed, signed_query
 from pydantic import BaseModel
@@ -41,6 +42,9 @@ from dealdesk.usecases.change import change
 
 App = APIGatewayRestResolver | APIGatewayRouter
 POLL_SECONDS = 0.15
+
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, pattern=r"^[\x21-\x7e]+$")]
+"""The header by which a repeated request is known: visible ASCII, at most 200 characters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated
 
 from access import COLLECTS, DECIDES, READS
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from desk import Ask, approvers, caller, deal_of_payment, deal_of_refund, deals
+from desk import Ask, Key, approvers, caller, deal_of_payment, deal_of_refund, deals
 from replies import as_response
 
 from dealdesk.contracts import money_rest as rest
@@ -22,8 +20,6 @@ from dealdesk.domain.money import Money
 from dealdesk.domain.stages import PaymentStatus
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]
-
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
 
 @router.post("/payments/<payment_id>/rollback", summary="Withdraw a pending payment, or ask to give a settled one back")

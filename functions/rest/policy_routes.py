@@ -11,7 +11,7 @@ from access import EDITS_POLICIES, READS
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from desk import Ask, approvers, caller, deals, index, policies, version_seen
+from desk import Ask, Key, approvers, caller, deals, index, policies, version_seen
 from replies import as_response
 
 from dealdesk.contracts import impact_rest
@@ -31,7 +31,6 @@ from dealdesk.usecases.publish_policy import publish_policy, roll_back_policy
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]
 
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, pattern=r"^[\x21-\x7e]+$")]
 IfMatch = Annotated[str | None, Header(alias="If-Match")]
 
 
