@@ -13,9 +13,9 @@ from dealdesk.domain.fingerprint import fingerprint
 from dealdesk.domain.guardrails import Decision, evaluate
 from dealdesk.domain.judging import judged
 from dealdesk.domain.measures import deal_facts, line_facts, terms_of
+from dealdesk.domain.moves import BILLING, CAP, DAYS, TERM, Move, apply_moves
 from dealdesk.domain.policy import parse_policy
 from dealdesk.domain.programme import PASSES, compile_rule
-from dealdesk.domain.suggestions import BILLING, CAP, DAYS, TERM, Move, apply_moves
 from tests.unit.domain.documents import BILLINGS, Json, a_deal, a_policy, quote_of
 from tests.unit.domain.oracle import Answer, decide
 from tests.unit.domain.quotes import a_document, a_line, a_quote, a_rate, a_rule

@@ -9,28 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import chain
 
+from dealdesk.domain.changes import Changes
 from dealdesk.domain.compiled import Breach
-from dealdesk.domain.decision import Change, Counterfactual, FxRate, Joint, Lever, Outcome
-from dealdesk.domain.facts import FACTS, Unit, plain
+from dealdesk.domain.decision import Counterfactual, FxRate, Joint, Lever, Outcome
 from dealdesk.domain.judging import Begun, Judged, Verdict, begun, finished, judge
-from dealdesk.domain.measures import WHOLE, Terms, discount
-from dealdesk.domain.money import format_scaled
+from dealdesk.domain.measures import WHOLE, Terms
+from dealdesk.domain.moves import CAP, VALUE, Capped, Move, Moves, apply_moves, grown, merged, moves_any
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.rules import LimitTable, Rule, Unknown
-from dealdesk.domain.suggestions import (
-    BILLING,
-    CAP,
-    VALUE,
-    Capped,
-    Move,
-    Moves,
-    apply_moves,
-    asks_for_price,
-    grown,
-    merged,
-    moves_any,
-    moves_for,
-)
+from dealdesk.domain.suggestions import asks_for_price, moves_for
 
 MAX_TRIALS, LEAST_TRIALS, MAX_LINES_JUDGED = 48, 8, 1_600
 """How many changed quotes are judged: a bound on time, whatever the policy. A long quote gets fewer of them, so that
@@ -72,9 +59,12 @@ class _Search:
         self._thought_of: dict[_Row, tuple[Move, ...]] = {}
         self._purse = max(min(MAX_TRIALS, MAX_LINES_JUDGED // len(self._terms.lines)), LEAST_TRIALS)
         self._latest = standing
-        self._capped: Capped = {}
+        self._capped = Capped()
+        self._priced: dict[int, Judged] = {id(standing.terms.lines): standing}
         self._hopeful: dict[str, bool] = {}
-        self._discounts: dict[str, int] = {}
+        self._stays: dict[str, frozenset[int]] = {}
+        self._all = frozenset(range(len(self._before.breaches)))
+        self._changes = Changes(standing, policy.currency)
 
     def levers(self) -> tuple[Lever, ...]:
         """Single changes that better the outcome; of those that reach the same, the smallest."""
@@ -101,10 +91,24 @@ class _Search:
     def _can_better(self, lever: str) -> bool:
         """Whether the rules that read nothing of what the lever moves leave room for a better outcome."""
         if lever not in self._hopeful:
-            reads = self._policy.programme.written.reads
-            kept = [breach for breach in self._before.breaches if not moves_any(lever, reads[breach.rule.id])]
-            self._hopeful[lever] = self._leaves_hope(kept)
+            self._hopeful[lever] = self._leaves_hope(self._before.breaches[at] for at in self._untouched(lever))
         return self._hopeful[lever]
+
+    def _untouched(self, lever: str) -> frozenset[int]:
+        """The violations, by their place, that stay because their rules read nothing that the lever moves."""
+        if lever not in self._stays:
+            reads = self._policy.programme.written.reads
+            stays = [at for at, x in enumerate(self._before.breaches) if not moves_any(lever, reads[x.rule.id])]
+            self._stays[lever] = frozenset(stays)
+        return self._stays[lever]
+
+    def _least_rank(self, moves: Moves) -> _Rank:
+        """A rank that the changed quote cannot be better than."""
+        stays = self._all.intersection(*[self._untouched(move.lever) for move in moves])
+        steps = {self._before.breaches[at].rule.step for at in stays}
+        if None in steps:
+            return Outcome.BLOCKED.severity, 0
+        return (Outcome.NEEDS_APPROVAL if steps else Outcome.AUTO_APPROVE).severity, len(steps)
 
     def _leaves_hope(self, breaches: Iterable[Breach]) -> bool:
         """Whether the outcome can be better where at least these rules are violated."""
@@ -144,11 +148,13 @@ class _Search:
             return None
         for move in moves:
             fewer = tuple(other for other in moves if other != move)
+            if self._least_rank(fewer) > _rank(best):
+                continue
             verdict = self._try(fewer)
             if verdict is not None and _rank(verdict) <= _rank(best) and self._is_steady(fewer, verdict):
                 moves, best = fewer, verdict
         ordered = tuple(x for stage in self._policy.route_for(best.steps) for x in stage.steps)
-        return Joint(tuple(self._change(move) for move in moves), best.outcome, ordered)
+        return Joint(tuple(self._changes.of(move) for move in moves), best.outcome, ordered)
 
     def _clear_one_more(self, moves: Moves, stuck: set[_Row]) -> Moves | None:
         """The moves with one more that clears a rule; what no move cleared so far is tried again last."""
@@ -213,7 +219,7 @@ class _Search:
                 if self._is_spent():
                     return None
                 terms = apply_moves(self._terms, moves, self._policy.currency, self._rate, self._capped)
-                like = self._seen.get(moves[:-1], self._latest)
+                like = self._priced.get(id(terms.lines)) or self._seen.get(moves[:-1], self._latest)
                 if like.terms == terms:
                     self._seen[moves] = like
                     return like.verdict
@@ -221,7 +227,8 @@ class _Search:
             trial = self._begun[moves]
             if is_hopeful is not None and not is_hopeful(trial.breaches):
                 return None
-            self._latest = self._seen[moves] = finished(trial, self._policy)
+            self._latest = self._seen[moves] = judged = finished(trial, self._policy)
+            self._priced.setdefault(id(trial.terms.lines), judged)
         return self._seen[moves].verdict
 
     def _is_spent(self) -> bool:
@@ -244,42 +251,13 @@ class _Search:
             return False
         if _rank(other_verdict) > _rank(verdict):
             return False
-        distance, other_distance = self._distance(move), self._distance(other_move)
+        distance, other_distance = self._changes.distance(move), self._changes.distance(other_move)
         return other_distance < distance or (other_distance == distance and str(other_move.to) < str(move.to))
-
-    def _distance(self, move: Move) -> int:
-        match move.lever:
-            case "max_line_discount_pct":
-                return -int(move.to)
-            case "payment_days":
-                return abs(self._terms.payment_days - int(move.to))
-            case "term_months":
-                return abs(self._terms.term_months - int(move.to))
-            case "billing":
-                order = FACTS[BILLING].values
-                return abs(order.index(str(move.to)) - order.index(self._terms.billing))
-            case _:
-                return int(move.to)
 
     def _lever(self, move: Move, verdict: Verdict) -> Lever:
         after = {breach.rule.id for breach in verdict.breaches}
         cleared = dict.fromkeys(b.rule.id for b in self._before.breaches if b.rule.id not in after)
-        return Lever(self._change(move), tuple(cleared), verdict.outcome)
-
-    def _change(self, move: Move) -> Change:
-        if move.lever == CAP:
-            before, to = format_scaled(self._highest_discount(move), 2), format_scaled(int(move.to), 2)
-            return Change(move.lever, before, to, "%", move.lines)
-        now = self._before.deal[FACTS[move.lever].slot]
-        assert now is not None, "a missing rate ends the search before it begins"
-        fact, currency = FACTS[move.lever], self._policy.currency
-        unit = currency if fact.unit is Unit.MONEY else "" if fact.unit is Unit.TEXT else fact.unit.value
-        return Change(move.lever, plain(fact, now, currency), plain(fact, move.to, currency), unit)
-
-    def _highest_discount(self, move: Move) -> int:
-        if not self._discounts:
-            self._discounts = {x.id: found[0] for x in self._terms.lines if (found := discount((x,))) is not None}
-        return max(found for id, found in self._discounts.items() if move.lines is None or id in move.lines)
+        return Lever(self._changes.of(move), tuple(cleared), verdict.outcome)
 
 
 def _with_costs_rounded_up(terms: Terms) -> Terms:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from dealdesk.domain.compiled import Breach, Hit
 from dealdesk.domain.decision import FxRate, Outcome
@@ -148,8 +148,11 @@ def _missing(terms: Terms, policy: Policy, rate: FxRate | None) -> list[Breach]:
 
 def _verdict(deal: Facts, lines: tuple[Facts, ...], breaches: list[Breach]) -> Verdict:
     if not breaches:
-        return Verdict(deal, lines, (), Outcome.AUTO_APPROVE, frozenset())
+        return Verdict(deal, lines, (), Outcome.AUTO_APPROVE, _NOBODY)
     steps = {breach.rule.step for breach in breaches}
     if None in steps:
-        return Verdict(deal, lines, tuple(breaches), Outcome.BLOCKED, frozenset())
-    return Verdict(deal, lines, tuple(breaches), Outcome.NEEDS_APPROVAL, frozenset(step for step in steps if step))
+        return Verdict(deal, lines, tuple(breaches), Outcome.BLOCKED, _NOBODY)
+    return Verdict(deal, lines, tuple(breaches), Outcome.NEEDS_APPROVAL, cast("frozenset[str]", frozenset(steps)))
+
+
+_NOBODY: frozenset[str] = frozenset()

@@ -122,17 +122,21 @@ def discount(lines: Sequence[Priced]) -> tuple[int, int] | None:
     return _discount(lines, sum([line.list_minor for line in lines]), sum([line.net_minor for line in lines]))
 
 
-def _discount(lines: Sequence[Priced], listed: int, net: int) -> tuple[int, int] | None:
+def _discount(
+    lines: Sequence[Priced], listed: int, net: int, only: ChargeType | None = None, count: int = 0
+) -> tuple[int, int] | None:
+    """From the totals of the lines; of those with one charge type, where `only` one is asked for, and their count."""
     if listed == 0:
         return None
     given = WHOLE * (listed - net)
     down, rest = divmod(given, listed)
     up = down + 1 if rest else down
     # Rounding explains at most one minor unit a line: half of the list amount, half of the net amount.
-    explained = WHOLE * len(lines)
+    explained = WHOLE * (count or len(lines))
     if up > 0 and (rest or listed) <= explained:
-        up = _explained_by_rounding(lines, net, max(-((explained - given) // listed), 0), up)
-    return up, min(down, up)
+        chosen = lines if only is None else [line for line in lines if line.charge_type is only]
+        up = _explained_by_rounding(chosen, net, max(-((explained - given) // listed), 0), up)
+    return up, down if down < up else up
 
 
 def _explained_by_rounding(lines: Sequence[Priced], net: int, low: int, high: int) -> int:
@@ -197,16 +201,15 @@ def deal_facts(terms: Terms, currency: str, rate: FxRate | None) -> Facts:
     """The figures of the whole deal, by slot."""
     found: Facts = [None] * SLOTS
     lines = terms.lines
-    net = sum([line.net_minor for line in lines])
-    together = _discount(lines, sum([line.list_minor for line in lines]), net) or UNKNOWN
+    totals = _totals(lines)
+    net = totals[0][1] + totals[1][1] + totals[2][1]
+    together = _discount(lines, totals[0][0] + totals[1][0] + totals[2][0], net) or UNKNOWN
     found[slot.DISCOUNT], found[slot.DISCOUNT + 1] = together
-    charged = [line.charge_type for line in lines]
-    for at, charge_type in _BY_CHARGE:
-        if count := charged.count(charge_type):
+    for (at, charge_type), (listed, charged, count) in zip(_BY_CHARGE, totals, strict=True):
+        if count == len(lines):
             found[at], found[at + 1] = together
-            if count < len(lines):
-                chosen = [line for line in lines if line.charge_type is charge_type]
-                found[at], found[at + 1] = discount(chosen) or UNKNOWN
+        elif count:
+            found[at], found[at + 1] = _discount(lines, listed, charged, charge_type, count) or UNKNOWN
     found[slot.MARGIN], found[slot.MARGIN + 1] = _margin(lines, net) or UNKNOWN
     found[slot.CONTRACT_VALUE] = converted(net, terms, currency, rate)
     found[slot.RISK] = terms.risk
@@ -215,6 +218,19 @@ def deal_facts(terms: Terms, currency: str, rate: FxRate | None) -> Facts:
     found[slot.NEW_LOGO] = terms.new_logo
     found[slot.CURRENCY] = terms.currency
     return _at_terms(found, terms)
+
+
+def _totals(lines: Sequence[Priced]) -> tuple[tuple[int, int, int], ...]:
+    """List total, net total and count of the lines of each charge type, in one pass over a quote."""
+    r_listed = r_net = r_count = o_listed = o_net = o_count = u_listed = u_net = u_count = 0
+    for _, _, charge_type, _, _, _, listed, net, _, _, _ in lines:
+        if charge_type is _RECURRING:
+            r_listed, r_net, r_count = r_listed + listed, r_net + net, r_count + 1
+        elif charge_type is _ONE_TIME:
+            o_listed, o_net, o_count = o_listed + listed, o_net + net, o_count + 1
+        else:
+            u_listed, u_net, u_count = u_listed + listed, u_net + net, u_count + 1
+    return (r_listed, r_net, r_count), (o_listed, o_net, o_count), (u_listed, u_net, u_count)
 
 
 def deal_facts_at(terms: Terms, like: Facts) -> Facts:
@@ -231,9 +247,10 @@ def _at_terms(found: Facts, terms: Terms) -> Facts:
     return found
 
 
+_RECURRING, _ONE_TIME = ChargeType.RECURRING, ChargeType.ONE_TIME
 _BY_CHARGE = (
-    (slot.RECURRING_DISCOUNT, ChargeType.RECURRING),
-    (slot.ONE_TIME_DISCOUNT, ChargeType.ONE_TIME),
+    (slot.RECURRING_DISCOUNT, _RECURRING),
+    (slot.ONE_TIME_DISCOUNT, _ONE_TIME),
     (slot.USAGE_DISCOUNT, ChargeType.USAGE),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dealdesk.domain.approval_steps import Covers, Step, covered_in, covers_of, read_route, read_steps
 from dealdesk.domain.compiled import Programme
@@ -15,6 +16,9 @@ from dealdesk.domain.money import MINOR_UNITS
 from dealdesk.domain.policy_json import InvalidPolicy, Node
 from dealdesk.domain.programme import Check, compile_rule
 from dealdesk.domain.rules import Rule, facts_of, read_rule
+
+if TYPE_CHECKING:
+    from dealdesk.domain.wording import Phrase
 
 __all__ = ["InvalidPolicy", "Policy", "Rule", "Step", "parse_policy"]
 
@@ -27,7 +31,8 @@ class Policy:
     """One immutable version. `canonical` is the document as text, `hash` its SHA-256.
 
     An approval holds for `valid_days`, and while no rate moves by more than `fx_tolerance_bps`. `disclosure` is how
-    much of a decision a rep may see. The checks are the rules compiled; they follow from the rest.
+    much of a decision a rep may see. The checks are the rules compiled; they follow from the rest. `phrases` keeps what
+    is said of a row, by rule and row, once it was violated.
     """
 
     policy_id: str
@@ -49,6 +54,7 @@ class Policy:
     order: tuple[str, ...] = field(init=False, repr=False, compare=False)
     covers: Covers = field(init=False, repr=False, compare=False)
     reads_run_rate: bool = field(init=False, repr=False, compare=False)
+    phrases: dict[tuple[str, int], Phrase] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "hash", hashlib.sha256(self.canonical.encode()).hexdigest())

@@ -1,172 +1,32 @@
-"""Applies thought-of changes to terms, and thinks of the ones that could satisfy a violated rule."""
+"""Thinks of the changes that could satisfy a violated rule; whether they help is judged elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
-from typing import NamedTuple
 
 from dealdesk.domain import facts as slot
 from dealdesk.domain.compiled import Breach
 from dealdesk.domain.conditions import Compare, Condition, leaves
 from dealdesk.domain.decision import FxRate
 from dealdesk.domain.facts import FACTS, Unit
-from dealdesk.domain.measures import WHOLE, Priced, Terms, contract_value, converted, margin, priced
+from dealdesk.domain.measures import WHOLE, Priced, Terms, margin
 from dealdesk.domain.money import EXACT, to_major, to_minor
+from dealdesk.domain.moves import BILLING, CAP, DAYS, TERM, VALUE, Move
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.quote import Billing, ChargeType
 from dealdesk.domain.rules import AllowedTable, LimitTable, Rule, Unknown
-from dealdesk.domain.shapes import Shape, multiplied, raised
 
-CAP, DAYS, TERM, BILLING, VALUE = (
-    "max_line_discount_pct",
-    "payment_days",
-    "term_months",
-    "billing",
-    "total_contract_value",
-)
 _MOST_DAYS, _MOST_MONTHS = 730, 600
-_ONE = Decimal(1)
-_STEPS_OF_GROWTH = 8  # each corrects what rounding hid at the size before
 _CHARGE_OF = {
     slot.RECURRING_DISCOUNT: ChargeType.RECURRING,
     slot.ONE_TIME_DISCOUNT: ChargeType.ONE_TIME,
     slot.USAGE_DISCOUNT: ChargeType.USAGE,
 }
-_OF_THE_CUSTOMER = {slot.RISK, slot.SEGMENT, slot.REGION, slot.NEW_LOGO, slot.CURRENCY, slot.SKU, slot.CHARGE}
-_OF_THE_TERM = {slot.TERM_MONTHS, slot.COMMITTED_MONTHS}
-_OF_THE_PRICE = {*range(slot.DISCOUNT, slot.MARGIN + 2), slot.CONTRACT_VALUE}
-_UNMOVED = {
-    TERM: _OF_THE_CUSTOMER | _OF_THE_PRICE | {slot.PAYMENT_DAYS, slot.BILLING},
-    CAP: _OF_THE_CUSTOMER | _OF_THE_TERM | {slot.PAYMENT_DAYS, slot.BILLING},
-    VALUE: _OF_THE_CUSTOMER | _OF_THE_TERM | {slot.PAYMENT_DAYS, slot.BILLING},
-}
-_MOVED_ALONE = {DAYS: slot.PAYMENT_DAYS, BILLING: slot.BILLING}
-
-
-def moves_any(lever: str, slots: frozenset[int]) -> bool:
-    """Whether the lever can change any of these facts."""
-    return _MOVED_ALONE[lever] in slots if lever in _MOVED_ALONE else not slots <= _UNMOVED[lever]
 
 
 def asks_for_price(rule: Rule) -> bool:
     """Whether only a lower discount can satisfy the rule."""
     return isinstance(rule.test, LimitTable) and rule.test.fact.unit is Unit.PERCENT
-
-
-class Move(NamedTuple):
-    """One change: a lever, for a cap also the lines it holds for (None for all), and where to put it."""
-
-    lever: str
-    lines: tuple[str, ...] | None
-    to: int | str
-
-
-Moves = tuple[Move, ...]
-
-
-def merged(moves: Moves, move: Move) -> Moves:
-    """The moves with this one in its lever's place; two caps on the same lines keep the lower one."""
-    kept = []
-    for other in moves:
-        if (other.lever, other.lines) != (move.lever, move.lines):
-            kept.append(other)
-        elif move.lever == CAP:
-            move = move._replace(to=min(int(other.to), int(move.to)))
-    return (*kept, move)
-
-
-Capped = dict[tuple[int, int], Priced]
-"""Lines at a cap that were priced before, by the identity of the line and the cap: both lines live as long as it."""
-
-
-def apply_moves(
-    terms: Terms, moves: Moves, currency: str, rate: FxRate | None, priced_before: Capped | None = None
-) -> Terms:
-    """The terms after the moves; growth comes last, at the prices that the caps leave."""
-    known = {} if priced_before is None else priced_before
-    lines, days, months, billing = terms.lines, terms.payment_days, terms.term_months, terms.billing
-    target: int | None = None
-    for move in moves:
-        match move.lever:
-            case "max_line_discount_pct":
-                lines = _capped(lines, terms.currency, move.lines, int(move.to), known)
-            case "payment_days":
-                days = int(move.to)
-            case "term_months":
-                months = int(move.to)
-            case "billing":
-                billing = str(move.to)
-            case _:
-                target = int(move.to)
-    after = Terms(
-        currency=terms.currency,
-        risk=terms.risk,
-        payment_days=days,
-        term_months=months,
-        billing=billing,
-        segment=terms.segment,
-        region=terms.region,
-        new_logo=terms.new_logo,
-        lines=lines,
-        opt_out_after_months=terms.opt_out_after_months,
-    )
-    return after if target is None else grown(after, target, currency, rate)
-
-
-def _capped(
-    lines: tuple[Priced, ...], currency: str, ids: tuple[str, ...] | None, cap: int, known: Capped
-) -> tuple[Priced, ...]:
-    chosen = None if ids is None else frozenset(ids)
-    after = list(lines)
-    for index, line in enumerate(lines):
-        if chosen is None or line.id in chosen:
-            if (capped := known.get((id(line), cap))) is None:
-                capped = known[id(line), cap] = _at_cap(line, currency, cap)
-            after[index] = capped
-    return tuple(after)
-
-
-def _at_cap(line: Priced, currency: str, cap: int) -> Priced:
-    id, sku, charge_type, listed, before, cost, list_minor, before_minor, cost_minor, ratio, shape = line
-    if ratio is None and list_minor * (WHOLE - cap) < (before_minor - 1) * WHOLE:
-        return line
-    net = EXACT.multiply(listed, Decimal(WHOLE - cap).scaleb(-4))
-    if net <= before:
-        return line
-    net_minor = (2 * list_minor * (WHOLE - cap) + WHOLE) // (2 * WHOLE) if ratio is None else to_minor(net, currency)
-    shape = None if shape is None else raised(line, shape, currency, net)
-    return Priced(id, sku, charge_type, listed, net, cost, list_minor, net_minor, cost_minor, ratio, shape)
-
-
-def grown(terms: Terms, target: int, currency: str, rate: FxRate | None) -> Terms:
-    """More volume at the same prices, until the contract value reaches the target."""
-    reached = contract_value(terms, currency, rate)
-    if not reached or reached >= target:
-        return terms
-    wanted, factor = _ONE, 10**6  # millionths, so that the quantity stays a short number
-    for slack in range(_STEPS_OF_GROWTH):
-        factor = -(-factor * (target + slack) // max(reached or 0, 1))
-        wanted = Decimal(factor).scaleb(-6)
-        net = sum([to_minor(EXACT.multiply(line.net_exact, wanted), terms.currency) for line in terms.lines])
-        reached = converted(net, terms, currency, rate)
-        if reached is not None and reached >= target:
-            break
-    return terms._replace(lines=tuple([_multiplied(line, terms.currency, wanted) for line in terms.lines]))
-
-
-def _multiplied(line: Priced, currency: str, factor: Decimal) -> Priced:
-    cost = None if line.cost_exact is None else EXACT.multiply(line.cost_exact, factor)
-    listed, net = EXACT.multiply(line.list_exact, factor), EXACT.multiply(line.net_exact, factor)
-    shape = None if line.shape is None else multiplied(line, line.shape, currency, factor)
-    return _repriced(line, currency, listed, net, cost, shape)
-
-
-def _repriced(
-    line: Priced, currency: str, listed: Decimal, net: Decimal, cost: Decimal | None, shape: Shape | None
-) -> Priced:
-    plain = priced(line.id, line.sku, line.charge_type, currency, listed, net, cost)
-    return plain if shape is None else plain._replace(shape=shape)
 
 
 def moves_for(
@@ -292,20 +152,33 @@ def _caps_reaching(lines: Sequence[Priced], target: int, least: int, ids: tuple[
     """
 
     amounts = [(line.list_minor, line.net_minor * WHOLE) for line in lines]
-
-    def net_at(cap: int) -> int:
-        return sum([max(net, listed * (WHOLE - cap)) for listed, net in amounts])
-
-    if net_at(least) < target:
-        return
     low = least
-    while low < WHOLE and net_at(low + 1) >= target:
-        # Higher caps lose at most what the lines that this one holds lose: so far the target is surely reached.
-        held = sum([listed for listed, net in amounts if listed * (WHOLE - low - 1) > net])
-        low = min(low + 1 + (net_at(low + 1) - target) // held, WHOLE) if held else WHOLE
+    total, held = _net_at(low, amounts)
+    if total < target:
+        return
+    while low < WHOLE and held:
+        # A basis point more costs at most what the lines that are held at this cap lose by it.
+        further = min(low + max((total - target) // held, 1), WHOLE)
+        net, holds = _net_at(further, amounts)
+        if net < target:
+            break
+        low, total, held = further, net, holds
+    low = low if held else WHOLE
     yield Move(CAP, ids, low)
     if low > least:
         yield Move(CAP, ids, low - 1)
+
+
+def _net_at(cap: int, amounts: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """What the lines come to at a cap, and the list total of those that it holds."""
+    keep, total, held = WHOLE - cap, 0, 0
+    for listed, net in amounts:
+        if (capped := listed * keep) > net:
+            total += capped
+            held += listed
+        else:
+            total += net
+    return total, held
 
 
 def _in_quote_currency(limit: int, terms: Terms, policy: Policy, rate: FxRate | None) -> int:
