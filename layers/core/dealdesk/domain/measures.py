@@ -141,12 +141,13 @@ def _discount(
 
 def _explained_by_rounding(lines: Sequence[Priced], net: int, low: int, high: int) -> int:
     """The smallest discount from `low` to `high` at which the lines would come to no more than this."""
+    middle = high - 1  # mostly nothing is explained, and one look tells
     while low < high:
-        middle = (low + high) // 2
         if net >= sum([rounded_at(line, middle) for line in lines]):
             high = middle
         else:
             low = middle + 1
+        middle = (low + high) // 2
     return high
 
 

@@ -9,7 +9,7 @@ from dealdesk.domain import facts as slot
 from dealdesk.domain.decision import FxRate
 from dealdesk.domain.measures import WHOLE, Priced, Terms, contract_value, converted, priced
 from dealdesk.domain.money import EXACT, to_minor
-from dealdesk.domain.shapes import Shape, multiplied, raised
+from dealdesk.domain.shapes import multiplied, raised
 
 CAP, DAYS, TERM, BILLING, VALUE = (
     "max_line_discount_pct",
@@ -151,12 +151,5 @@ def grown(terms: Terms, target: int, currency: str, rate: FxRate | None) -> Term
 def _multiplied(line: Priced, currency: str, factor: Decimal) -> Priced:
     cost = None if line.cost_exact is None else EXACT.multiply(line.cost_exact, factor)
     listed, net = EXACT.multiply(line.list_exact, factor), EXACT.multiply(line.net_exact, factor)
-    shape = None if line.shape is None else multiplied(line, line.shape, currency, factor)
-    return _repriced(line, currency, listed, net, cost, shape)
-
-
-def _repriced(
-    line: Priced, currency: str, listed: Decimal, net: Decimal, cost: Decimal | None, shape: Shape | None
-) -> Priced:
-    plain = priced(line.id, line.sku, line.charge_type, currency, listed, net, cost)
-    return plain if shape is None else plain._replace(shape=shape)
+    more = priced(line.id, line.sku, line.charge_type, currency, listed, net, cost)
+    return more if line.shape is None else more._replace(shape=multiplied(line, line.shape, currency, factor))
