@@ -42,6 +42,11 @@ def moves_for(
     match test:
         case LimitTable():
             limit = test.rows[breach.row].limit
+            if breach.line is not None and (test.fact.slot, test.op) == (slot.DISCOUNT, "max"):
+                # Each of these lines is beyond the limit, so that no higher cap on them would do.
+                if 0 <= limit < WHOLE:
+                    yield Move(CAP, ids, limit)
+                return
             yield from _towards(test.fact.slot, limit, test.op, ids, terms, policy, rate)
         case AllowedTable():
             if test.fact.slot == slot.BILLING:
