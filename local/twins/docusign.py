@@ -154,6 +154,7 @@ class DocuSignTwin(Twin):
             case {} if not change and request.args.get("resend_envelope") == "true":
                 if envelope.status not in OPEN:
                     raise Refused(400, "ENVELOPE_INVALID_STATUS", "Only an envelope that is out can be sent again.")
+                envelope.resent += 1
                 self._report("envelope-resent", envelope)
             case {"status": "voided", **rest} if not rest.keys() - {"voidedReason"}:
                 if not rest.get("voidedReason"):

@@ -43,7 +43,9 @@ ROLE_FIELDS = frozenset(
 
 @dataclass(slots=True)
 class Envelope:
-    """One envelope; `moments` has the time of every status that it ever had, `polls` of every GET."""
+    """One envelope; `moments` has the time of every status that it ever had, `polls` of every GET.
+
+    `resent` counts the times that its signers were written to again."""
 
     id: str
     status: str
@@ -56,6 +58,7 @@ class Envelope:
     moments: dict[str, datetime] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     polls: list[datetime] = field(default_factory=list)
+    resent: int = 0
 
     def move(self, status: str, now: datetime, reason: str = "") -> None:
         """The caller has seen that the move is allowed."""

@@ -41,6 +41,7 @@ class Signature:
     signed_at: datetime | None = None
     viewed_at: datetime | None = None
     decline_reason: str | None = None
+    reminded_at: datetime | None = None
 
     def shown(self) -> Json:
         return {
@@ -53,7 +54,7 @@ class Signature:
             "decline_reason": self.decline_reason,
             "signed_at": _seconds(self.signed_at),
             "last_viewed_at": _seconds(self.viewed_at),
-            "last_reminded_at": None,
+            "last_reminded_at": _seconds(self.reminded_at),
             "has_pin": False,
             "has_sms_auth": False,
             "error": None,

@@ -52,6 +52,10 @@ class Bench(Protocol):
 
     def sent(self) -> int: ...
 
+    def e_mails(self, envelope_id: str) -> int:
+        """How often the signer was written to once more."""
+        ...
+
     def later(self, **span: float) -> None: ...
 
 
@@ -79,6 +83,9 @@ class FakeBench(_OnAClock):
 
     def sent(self) -> int:
         return len(self._fake.contracts)
+
+    def e_mails(self, envelope_id: str) -> int:
+        return next(contract.e_mails for contract in self._fake.contracts if contract.id == envelope_id) - 1
 
 
 class _TwinBench(_OnAClock):
@@ -147,6 +154,9 @@ class DocusignBench(_TwinBench):
     def sent(self) -> int:
         return len(self.twin.state()["envelopes"])
 
+    def e_mails(self, envelope_id: str) -> int:
+        return self.twin.envelopes[envelope_id].resent
+
 
 class DropboxSignBench(_TwinBench):
     api, id_name = "/v3/", "signature_request_id"
@@ -172,3 +182,8 @@ class DropboxSignBench(_TwinBench):
 
     def sent(self) -> int:
         return len(self.twin.state()["signature_requests"])
+
+    def e_mails(self, envelope_id: str) -> int:
+        return sum(
+            signature.reminded_at is not None for signature in self.twin.signature_requests[envelope_id].signatures
+        )

@@ -275,3 +275,81 @@ def test_a_signer_without_a_valid_address_is_refused_and_gets_nothing(bench: Ben
         bench.port.send(KEY, deal, replace(SIGNER, email="nowhere"))
 
     assert bench.sent() == 0
+
+
+ENDS = ["sign", "decline", "expire"]
+
+
+def end(bench: Bench, envelope_id: str, how: str) -> None:
+    getattr(bench, how)(envelope_id, *(["no"] if how == "decline" else []))
+
+
+def test_the_signer_of_a_contract_that_is_out_is_written_to_again(bench: Bench, deal: Deal) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+
+    bench.port.resend(envelope_id, SIGNER)
+
+    assert (bench.e_mails(envelope_id), bench.sent()) == (1, 1)
+    assert bench.port.status(envelope_id).status is EnvelopeStatus.SENT
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_nobody_is_written_to_about_a_contract_that_has_ended(bench: Bench, deal: Deal, how: str) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+    end(bench, envelope_id, how)
+
+    with pytest.raises(VendorRefused):
+        bench.port.resend(envelope_id, SIGNER)
+
+    assert bench.e_mails(envelope_id) == 0
+
+
+@pytest.mark.parametrize("trouble", [Trouble.LOST_ANSWER, Trouble.FAILED])
+def test_to_write_again_after_doubt_does_no_harm(bench: Bench, deal: Deal, trouble: Trouble) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+    bench.trouble(trouble)
+
+    with pytest.raises(VendorUnavailable):
+        bench.port.resend(envelope_id, SIGNER)
+    bench.another_worker().resend(envelope_id, SIGNER)
+
+    assert bench.e_mails(envelope_id) >= 1
+    assert (bench.sent(), bench.port.status(envelope_id).status) == (1, EnvelopeStatus.SENT)
+
+
+@pytest.mark.parametrize("bench", ["docusign", "fake"], indirect=True)
+def test_a_signing_view_is_another_address_each_time(bench: Bench, deal: Deal) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+
+    urls = {bench.port.recipient_view(envelope_id, SIGNER, "https://desk.test/signed") for _ in range(2)}
+
+    assert len(urls) == 2
+    assert all(url.startswith("http") for url in urls)
+
+
+@pytest.mark.parametrize("bench", ["docusign", "fake"], indirect=True)
+def test_a_signing_view_is_for_the_signer_alone(bench: Bench, deal: Deal) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+
+    with pytest.raises(VendorRefused):
+        bench.port.recipient_view(envelope_id, Person("contact-2", "Yan", "yan@x.example"), "https://desk.test/signed")
+
+
+@pytest.mark.parametrize("bench", ["docusign", "fake"], indirect=True)
+@pytest.mark.parametrize("how", ENDS)
+def test_a_contract_that_has_ended_has_no_signing_view(bench: Bench, deal: Deal, how: str) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+    end(bench, envelope_id, how)
+
+    with pytest.raises(VendorRefused):
+        bench.port.recipient_view(envelope_id, SIGNER, "https://desk.test/signed")
+
+
+@pytest.mark.parametrize("bench", ["docusign", "fake"], indirect=True)
+@pytest.mark.parametrize("trouble", [Trouble.LOST_ANSWER, Trouble.UNREADABLE, Trouble.FAILED])
+def test_a_view_without_a_clear_answer_is_no_address(bench: Bench, deal: Deal, trouble: Trouble) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+    bench.trouble(trouble)
+
+    with pytest.raises(VendorUnavailable):
+        bench.port.recipient_view(envelope_id, SIGNER, "https://desk.test/signed")

@@ -34,10 +34,12 @@ class Contract:
     id: str
     key: str
     deal_id: str
+    signer: Person
     status: EnvelopeStatus
     reason: str
     changed_at: datetime
     void_asked: str | None = None
+    e_mails: int = 1
 
 
 class FakeSignatures:
@@ -45,6 +47,7 @@ class FakeSignatures:
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self.contracts: list[Contract] = []
+        self.views: list[str] = []
         self.trouble: Trouble | None = None
         self._clock = clock
 
@@ -54,7 +57,7 @@ class FakeSignatures:
                 raise VendorRefused(f"{signer.email!r} is no address")
             envelope_id = f"fake-{len(self.contracts) + 1}"
             now = self._clock()
-            self.contracts.append(Contract(envelope_id, key, deal.id, EnvelopeStatus.SENT, "", now))
+            self.contracts.append(Contract(envelope_id, key, deal.id, signer, EnvelopeStatus.SENT, "", now))
             return envelope_id
 
         return self._through_trouble(work)
@@ -76,6 +79,28 @@ class FakeSignatures:
                 contract.void_asked = reason
 
         self._through_trouble(work)
+
+    def resend(self, envelope_id: str, signer: Person) -> None:
+        def work() -> None:
+            self._out(envelope_id).e_mails += 1
+
+        self._through_trouble(work)
+
+    def recipient_view(self, envelope_id: str, signer: Person, return_url: str) -> str:
+        def work() -> str:
+            contract = self._out(envelope_id)
+            if contract.signer != signer:
+                raise VendorRefused(f"{signer.id} does not sign {envelope_id}")
+            self.views.append(f"https://sign.test/{len(self.views) + 1}")
+            return self.views[-1]
+
+        return self._through_trouble(work)
+
+    def _out(self, envelope_id: str) -> Contract:
+        contract = self._known(envelope_id)
+        if contract.status is not EnvelopeStatus.SENT:
+            raise VendorRefused(f"{envelope_id} is {contract.status}")
+        return contract
 
     def sign(self, envelope_id: str) -> None:
         self._end(envelope_id, EnvelopeStatus.COMPLETED)

@@ -249,6 +249,18 @@ class Signatures(Protocol):
 
     def void(self, envelope_id: str, reason: str) -> None: ...
 
+    def resend(self, envelope_id: str, signer: Person) -> None:
+        """The signer gets the provider's e-mail once more; asked twice, at worst twice. Raises `VendorRefused` for an
+        envelope that is not out.
+        """
+        ...
+
+    def recipient_view(self, envelope_id: str, signer: Person, return_url: str) -> str:
+        """An address at which this signer can sign, once and soon. It is never kept, and what comes back with the
+        signer to `return_url` proves nothing. Raises `VendorRefused` where the provider has no such page.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PaymentLink:

@@ -106,15 +106,12 @@ class DocusignSignatures:
         if look := self._looks.get(envelope_id):
             self._looks[envelope_id] = (look[0], replace(look[1], status=EnvelopeStatus.VOIDED, reason=reason))
 
-    def resend(self, envelope_id: str) -> None:
-        """The signer gets the e-mail again. Raises `VendorRefused` for an envelope that is not out."""
+    def resend(self, envelope_id: str, signer: Person) -> None:
+        """Whoever of the envelope has not signed gets the e-mail again."""
         self._call(lambda api: api.update(self._account_id, envelope_id, envelope=Envelope(), resend_envelope="true"))
 
     def recipient_view(self, envelope_id: str, signer: Person, return_url: str) -> str:
-        """An address at which this signer can sign, once, within a few minutes.
-
-        What comes back with the signer to `return_url` proves nothing; Connect tells what was signed.
-        """
+        """An address that opens once, within a few minutes; Connect tells what was signed."""
         view = RecipientViewRequest(
             authentication_method="none",
             client_user_id=signer.id,

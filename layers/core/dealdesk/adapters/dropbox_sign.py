@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -30,6 +31,7 @@ TITLE_LIMIT = 255
 PAGE_SIZE, MOST_PAGES = 100, 20
 # Lists may lag behind ("there may be a minor delay after creation"): after doubt, this long before they are asked.
 LISTED_AFTER_SECONDS = 60
+REMINDED_SECONDS = 3600
 CLOCKS_APART = timedelta(minutes=5)
 GONE = 410
 
@@ -88,6 +90,21 @@ class DropboxSignSignatures:
         except VendorRefused:
             if self.status(envelope_id).status is EnvelopeStatus.SENT:
                 raise
+
+    def resend(self, envelope_id: str, signer: Person) -> None:
+        """A reminder. Dropbox Sign sends none within an hour of the last: then the signer has just had one."""
+        try:
+            self._call("POST", f"/remind/{envelope_id}", body={"email_address": signer.email, "name": signer.name})
+        except VendorRefused:
+            request = _read(self._call("GET", f"/{envelope_id}"), OneRequest).signature_request
+            if state_of(request).status is not EnvelopeStatus.SENT or not _just_reminded(request):
+                raise
+
+    def recipient_view(self, envelope_id: str, signer: Person, return_url: str) -> str:
+        """Always refused: only a request that was made for embedding has a page, it sends no e-mail, and its page opens
+        by Dropbox Sign's own script alone.
+        """
+        raise VendorRefused("Dropbox Sign has no signing page for a contract that it has sent by e-mail; send it again")
 
     def _definition(self, key: str, deal: Deal, signer: Person) -> dict[str, object]:
         assert deal.quote is not None
@@ -160,6 +177,11 @@ def _all_older(page: list[SignatureRequest], oldest: float) -> bool:
     """Whether no later page can hold a newer request: the list is expected newest first, and seen to be so."""
     times = [request.created_at for request in page]
     return bool(times) and times == sorted(times, reverse=True) and times[-1] < oldest
+
+
+def _just_reminded(request: SignatureRequest) -> bool:
+    reminded = max((signature.last_reminded_at or 0 for signature in request.signatures), default=0)
+    return time.time() - reminded < REMINDED_SECONDS
 
 
 def _wait_seconds(response: requests.Response) -> int | None:

@@ -65,6 +65,7 @@ class Signature(msgspec.Struct):
     status_code: str
     decline_reason: str | None = None
     signed_at: int | None = None
+    last_reminded_at: int | None = None
 
 
 class SignatureRequest(msgspec.Struct):

@@ -317,6 +317,12 @@ class InvoiceOut(BaseModel):
     credits: list[CreditOut]
 
 
+class SigningOut(BaseModel):
+    """Whoever opens `url` first signs as the customer; hand it to nobody else."""
+
+    url: str
+
+
 class ExpiriesOut(BaseModel):
     """When each of the four ends, and which of those that still count is the first."""
 

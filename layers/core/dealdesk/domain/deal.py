@@ -305,6 +305,7 @@ def waits_for(deal: Deal) -> str | None:
 REACTION_OF = {
     Effect.SEND_ENVELOPE: "request_signature",
     Effect.VOID_ENVELOPE: "request_signature",
+    Effect.RESEND_ENVELOPE: "request_signature",
     Effect.CREATE_PAYMENT: "request_payment",
     Effect.CAPTURE_PAYMENT: "request_payment",
     Effect.CANCEL_PAYMENT: "request_payment",

@@ -91,10 +91,13 @@ from dealdesk.domain.signature_events import (
     EnvelopeDeclined,
     EnvelopeReported,
     EnvelopeRequested,
+    EnvelopeResendRequested,
+    EnvelopeResent,
     EnvelopeSent,
     EnvelopeVoided,
     EnvelopeVoidRequested,
     SignatureEvent,
+    SigningViewRequested,
 )
 
 __all__ = [
@@ -127,6 +130,8 @@ __all__ = [
     "EnvelopeDeclined",
     "EnvelopeReported",
     "EnvelopeRequested",
+    "EnvelopeResendRequested",
+    "EnvelopeResent",
     "EnvelopeSent",
     "EnvelopeVoidRequested",
     "EnvelopeVoided",
@@ -174,6 +179,7 @@ __all__ = [
     "RefundSubmitted",
     "Scope",
     "SignatureEvent",
+    "SigningViewRequested",
     "StageAsked",
     "StepAsked",
     "VendorAsked",

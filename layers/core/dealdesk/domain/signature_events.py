@@ -63,6 +63,30 @@ class EnvelopeVoidRequested:
     provider: str = ""
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class EnvelopeResendRequested:
+    """Somebody wants the signer to have the provider's e-mail once more."""
+
+    TYPE: ClassVar[str] = "document.resend_requested"
+    key: str
+    envelope_id: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class EnvelopeResent:
+    TYPE: ClassVar[str] = "document.resent"
+    key: str
+    envelope_id: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SigningViewRequested:
+    """Somebody asks for an address at which the signer can sign; the address itself is kept nowhere."""
+
+    TYPE: ClassVar[str] = "document.view_requested"
+    envelope_id: str
+
+
 SignatureEvent = (
     EnvelopeRequested
     | EnvelopeSent
@@ -71,4 +95,7 @@ SignatureEvent = (
     | EnvelopeDeclined
     | EnvelopeVoided
     | EnvelopeVoidRequested
+    | EnvelopeResendRequested
+    | EnvelopeResent
+    | SigningViewRequested
 )
