@@ -97,7 +97,7 @@ class DropboxSignSignatures:
             self._call("POST", f"/remind/{envelope_id}", body={"email_address": signer.email, "name": signer.name})
         except VendorRefused:
             request = _read(self._call("GET", f"/{envelope_id}"), OneRequest).signature_request
-            if state_of(request).status is not EnvelopeStatus.SENT or not _just_reminded(request):
+            if state_of(request).status is not EnvelopeStatus.SENT or not _just_reminded(request, signer):
                 raise
 
     def recipient_view(self, envelope_id: str, signer: Person, return_url: str) -> str:
@@ -179,8 +179,9 @@ def _all_older(page: list[SignatureRequest], oldest: float) -> bool:
     return bool(times) and times == sorted(times, reverse=True) and times[-1] < oldest
 
 
-def _just_reminded(request: SignatureRequest) -> bool:
-    reminded = max((signature.last_reminded_at or 0 for signature in request.signatures), default=0)
+def _just_reminded(request: SignatureRequest, signer: Person) -> bool:
+    theirs = [signature for signature in request.signatures if signature.signer_email_address == signer.email]
+    reminded = max((signature.last_reminded_at or 0 for signature in theirs), default=0)
     return time.time() - reminded < REMINDED_SECONDS
 
 

@@ -66,6 +66,7 @@ class Signature(msgspec.Struct):
     decline_reason: str | None = None
     signed_at: int | None = None
     last_reminded_at: int | None = None
+    signer_email_address: str | None = None
 
 
 class SignatureRequest(msgspec.Struct):
