@@ -40,6 +40,7 @@ WHEN = {
     "deal.recalled": "The quote was taken back before its contract went out.",
     "document.requested": "The contract has to be sent for signature.",
     "document.sent": "The envelope is with the customer.",
+    "document.expiry_set": "The provider says until when the contract can be signed.",
     "document.reported": "The provider hints, unsigned, that something became of the envelope; it is asked what.",
     "document.completed": "The customer has signed.",
     "document.declined": "The customer has declined to sign.",

@@ -142,6 +142,8 @@ class DropboxSignTwin(Twin):
 
     def _settle(self) -> None:
         for request in self.signature_requests.values():
+            if request.open and request.expires_at and request.expires_at <= self.clock():
+                self._end_expired(request)
             if request.cancel_due and request.open and request.cancel_due <= self.clock():
                 self._end_cancelled(request)
 
@@ -175,11 +177,14 @@ class DropboxSignTwin(Twin):
 
     def _expire(self, body: Json) -> Json:
         request, _ = self._signer(body)
+        self._end_expired(request)
+        return request.shown()
+
+    def _end_expired(self, request: SignatureRequest) -> None:
         for signature in request.signatures:
             if signature.status == requests.WAITS:
                 signature.status = requests.EXPIRED
         self._tell("signature_request_expired", request)
-        return request.shown()
 
     def _finish_cancel(self, body: Json) -> Json:
         request = self._known(body["signature_request_id"])

@@ -78,6 +78,7 @@ class SignatureRequest:
     signatures: Sequence[Signature] = field(default_factory=list)
     cancel_due: datetime | None = None
     cancelled: bool = False
+    expires_at: datetime | None = None
 
     @property
     def complete(self) -> bool:
@@ -98,7 +99,7 @@ class SignatureRequest:
             "message": self.message,
             "metadata": self.metadata,
             "created_at": _seconds(self.created_at),
-            "expires_at": None,
+            "expires_at": _seconds(self.expires_at),
             "is_complete": self.complete,
             "is_declined": any(signature.status == DECLINED for signature in self.signatures),
             "has_error": False,

@@ -56,6 +56,10 @@ class Bench(Protocol):
         """How often the signer was written to once more."""
         ...
 
+    def ends_in(self, envelope_id: str, span: timedelta) -> None:
+        """The provider lets the contract live for so long, from now."""
+        ...
+
     def later(self, **span: float) -> None: ...
 
 
@@ -86,6 +90,9 @@ class FakeBench(_OnAClock):
 
     def e_mails(self, envelope_id: str) -> int:
         return next(contract.e_mails for contract in self._fake.contracts if contract.id == envelope_id) - 1
+
+    def ends_in(self, envelope_id: str, span: timedelta) -> None:
+        self._fake.ends_in(envelope_id, span)
 
 
 class _TwinBench(_OnAClock):
@@ -157,6 +164,9 @@ class DocusignBench(_TwinBench):
     def e_mails(self, envelope_id: str) -> int:
         return self.twin.envelopes[envelope_id].resent
 
+    def ends_in(self, envelope_id: str, span: timedelta) -> None:
+        self.twin.envelopes[envelope_id].expire_after_days = span.days
+
 
 class DropboxSignBench(_TwinBench):
     api, id_name = "/v3/", "signature_request_id"
@@ -187,3 +197,8 @@ class DropboxSignBench(_TwinBench):
         return sum(
             signature.reminded_at is not None for signature in self.twin.signature_requests[envelope_id].signatures
         )
+
+    def ends_in(self, envelope_id: str, span: timedelta) -> None:
+        """Only requests of the API's other ways of sending can be given an end; this one is given one by hand."""
+        ends = (datetime.now(UTC) + span).replace(microsecond=0)
+        self.twin.signature_requests[envelope_id].expires_at = ends

@@ -353,3 +353,28 @@ def test_a_view_without_a_clear_answer_is_no_address(bench: Bench, deal: Deal, t
 
     with pytest.raises(VendorUnavailable):
         bench.port.recipient_view(envelope_id, SIGNER, "https://desk.test/signed")
+
+
+def test_a_contract_tells_until_when_it_can_be_signed(bench: Bench, deal: Deal, opened_at: datetime) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+    bench.ends_in(envelope_id, timedelta(days=3))
+
+    state, found = bench.port.status(envelope_id), bench.another_worker().look_up(KEY, opened_at)
+
+    assert state.expires_at is not None
+    assert abs(state.expires_at - opened_at - timedelta(days=3)) < timedelta(seconds=20)
+    assert found is not None
+    assert found.expires_at == state.expires_at
+
+
+def test_a_contract_that_nobody_signs_in_time_ends_by_itself(bench: Bench, deal: Deal) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+    bench.ends_in(envelope_id, timedelta(days=3))
+
+    bench.later(days=2, hours=23)
+    before = bench.port.status(envelope_id)
+    bench.later(hours=2)
+    after = bench.port.status(envelope_id)
+
+    assert (before.status, after.status) == (EnvelopeStatus.SENT, EnvelopeStatus.VOIDED)
+    assert "expired" in after.reason.lower()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
@@ -25,6 +25,7 @@ class Trouble(StrEnum):
 
 
 RETRY_AFTER_SECONDS = 90
+EXPIRED = "the contract has expired"
 
 Answer = TypeVar("Answer")
 
@@ -38,6 +39,7 @@ class Contract:
     status: EnvelopeStatus
     reason: str
     changed_at: datetime
+    expires_at: datetime | None = None
     void_asked: str | None = None
     e_mails: int = 1
 
@@ -109,7 +111,10 @@ class FakeSignatures:
         self._end(envelope_id, EnvelopeStatus.DECLINED, reason)
 
     def expire(self, envelope_id: str) -> None:
-        self._end(envelope_id, EnvelopeStatus.VOIDED, "the contract has expired")
+        self._end(envelope_id, EnvelopeStatus.VOIDED, EXPIRED)
+
+    def ends_in(self, envelope_id: str, span: timedelta) -> None:
+        self._known(envelope_id).expires_at = self._clock() + span
 
     def finish_void(self, envelope_id: str) -> None:
         """The provider gets round to the void that was asked for."""
@@ -124,6 +129,8 @@ class FakeSignatures:
         found = next((contract for contract in self.contracts if contract.id == envelope_id), None)
         if found is None:
             raise VendorRefused(f"there is no contract {envelope_id}")
+        if found.status is EnvelopeStatus.SENT and found.expires_at and found.expires_at <= self._clock():
+            found.status, found.reason, found.changed_at = EnvelopeStatus.VOIDED, EXPIRED, found.expires_at
         return found
 
     def _through_trouble(self, work: Callable[[], Answer]) -> Answer:
@@ -137,4 +144,6 @@ class FakeSignatures:
 
 
 def _state(contract: Contract) -> EnvelopeState:
-    return EnvelopeState(contract.id, contract.status, contract.key, contract.reason, contract.changed_at)
+    return EnvelopeState(
+        contract.id, contract.status, contract.key, contract.reason, contract.changed_at, contract.expires_at
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -208,3 +209,42 @@ def test_the_signer_lands_on_a_page_that_promises_nothing(desk: World) -> None:
 
     assert status == 200
     assert "confirmed to you by e-mail" in page
+
+
+def test_the_deal_shows_until_when_the_contract_can_be_signed_by_docusigns_own_message(desk: World) -> None:
+    desk.take_mail()
+    deal = out(desk)
+    assert deal["expiries"]["envelope"] is None
+
+    letters = [letter for letter in desk.take_mail() if letter.url.endswith("/webhooks/docusign")]
+    for letter in letters:
+        desk.post(letter)
+
+    told = desk.deal(deal["deal_id"])["expiries"]
+    sent_at = desk.twins["docusign"].envelopes[deal["envelope"]["id"]].moments["sent"]  # type: ignore[attr-defined]
+    assert datetime.fromisoformat(told["envelope"]) == sent_at + timedelta(days=120)
+    assert told["earliest"] == "approval"
+
+
+def test_a_contract_whose_messages_are_lost_shows_its_end_and_then_ends_by_being_asked_about(desk: World) -> None:
+    deal = out(desk)
+    envelope = desk.twins["docusign"].envelopes[deal["envelope"]["id"]]  # type: ignore[attr-defined]
+    envelope.expire_after_days = 2
+
+    chased(desk, minutes=21)
+    known = desk.deal(deal["deal_id"])
+    chased(desk, days=2)
+    over = desk.deal(deal["deal_id"])
+
+    assert known["expiries"]["earliest"] == "envelope"
+    assert (over["stage"], over["envelope"]["status"]) == ("approved", "voided")
+    assert "expired" in over["envelope"]["reason"].lower()
+    assert over["expiries"]["envelope"] is None
+    assert happened(desk, deal["deal_id"]).count("document.expiry_set") == 1
+
+
+def chased(desk: World, **span: float) -> None:
+    desk.take_mail()
+    desk.sleep(**span)
+    desk.invoke("chase_stalled", {})
+    desk.settle()

@@ -231,11 +231,14 @@ class Crm(Protocol):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class EnvelopeState:
+    """`expires_at` is when the provider ends an unsigned contract, where it says so."""
+
     envelope_id: str
     status: EnvelopeStatus
     key: str
     reason: str
     changed_at: datetime
+    expires_at: datetime | None = None
 
 
 class Signatures(Protocol):

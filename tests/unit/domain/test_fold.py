@@ -50,6 +50,7 @@ def test_every_kind_of_event_can_be_folded() -> None:
         e.EnvelopeDeclined("env", "no"),
         e.EnvelopeVoided("env", "changed", expired=False),
         e.EnvelopeVoidRequested("void:k", "env", "changed"),
+        e.EnvelopeExpirySet("env", NOW),
         e.EnvelopeResendRequested("resend:k", "env"),
         e.EnvelopeResent("resend:k", "env"),
         e.SigningViewRequested("env"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import permutations
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from dealdesk.domain import events as e
 from dealdesk.domain import signature
 from dealdesk.domain.deal import Deal
+from dealdesk.domain.expiries import expiries
 from dealdesk.domain.fold import fold
 from dealdesk.domain.stages import Effect, EnvelopeStatus, Stage
 from dealdesk.errors import CertificateInvalid, DealUnknown, WrongStage
@@ -255,3 +256,35 @@ def test_a_contract_with_other_terms_than_the_approved_is_neither_sent_again_nor
     for changed in (other, edited):
         with pytest.raises(CertificateInvalid):
             what(changed, NOW)
+
+
+def dated(deal: Deal, ends: datetime | None, status: EnvelopeStatus = SENT) -> list[e.Event]:
+    return signature.moved(deal, KEY, ENVELOPE, status, "", NOW, NOW, "docusign", ends)
+
+
+def test_the_end_that_the_provider_tells_is_the_contracts_end_and_a_repetition_changes_nothing() -> None:
+    story = a_story(Stage.OUT_FOR_SIGNATURE)
+    ends = NOW + timedelta(days=120)
+
+    told = story.then(dated(story.deal, ends)).deal
+
+    assert expiries(told).ends["envelope"] == ends
+    assert dated(told, ends) == []
+    assert dated(told, None) == []
+    assert types(dated(told, ends + timedelta(days=1))) == ["document.expiry_set"]
+
+
+def test_a_report_that_beats_our_own_answer_tells_the_end_as_well() -> None:
+    deal = a_deal(Stage.APPROVED)
+
+    assert types(dated(deal, NOW + timedelta(days=1))) == ["document.sent", "document.expiry_set"]
+
+
+@pytest.mark.parametrize("status", [COMPLETED, DECLINED, VOIDED])
+def test_a_contract_that_is_over_has_no_end_any_more(status: EnvelopeStatus) -> None:
+    story = a_story(Stage.OUT_FOR_SIGNATURE)
+    told = story.then(dated(story.deal, NOW + timedelta(days=1)))
+
+    over = told.then(dated(told.deal, NOW + timedelta(days=2), status)).deal
+
+    assert expiries(over).ends["envelope"] is None

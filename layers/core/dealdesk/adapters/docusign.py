@@ -226,6 +226,7 @@ def _state(envelope: Envelope) -> EnvelopeState:
         key=key,
         reason=envelope.voided_reason or declined or (EXPIRED if envelope.status == "timedout" else ""),
         changed_at=moment(str(changed)),
+        expires_at=moment(str(envelope.expire_date_time)) if envelope.expire_date_time else None,
     )
 
 

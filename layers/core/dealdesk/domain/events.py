@@ -89,6 +89,7 @@ from dealdesk.domain.quote_events import (
 from dealdesk.domain.signature_events import (
     EnvelopeCompleted,
     EnvelopeDeclined,
+    EnvelopeExpirySet,
     EnvelopeReported,
     EnvelopeRequested,
     EnvelopeResendRequested,
@@ -128,6 +129,7 @@ __all__ = [
     "EffectFailed",
     "EnvelopeCompleted",
     "EnvelopeDeclined",
+    "EnvelopeExpirySet",
     "EnvelopeReported",
     "EnvelopeRequested",
     "EnvelopeResendRequested",

@@ -77,6 +77,7 @@ def moved(
     at: datetime,
     now: datetime,
     provider: str = "",
+    expires_at: datetime | None = None,
 ) -> list[e.Event]:
     """What a report of the vendor changes. Late, repeated and contradicting reports change nothing.
 
@@ -105,7 +106,8 @@ def moved(
         case EnvelopeStatus.VOIDED:
             happened.append(e.EnvelopeVoided(envelope_id, reason, expired="expired" in reason.lower()))
         case EnvelopeStatus.SENT:
-            pass
+            if expires_at and expires_at != deal.envelope.expires_at:
+                happened.append(e.EnvelopeExpirySet(envelope_id, expires_at))
     return happened
 
 

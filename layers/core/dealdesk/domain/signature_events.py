@@ -23,6 +23,15 @@ class EnvelopeSent:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class EnvelopeExpirySet:
+    """The provider says until when the contract can be signed."""
+
+    TYPE: ClassVar[str] = "document.expiry_set"
+    envelope_id: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class EnvelopeReported:
     """The vendor says, without proof, that something became of this envelope; it is asked before anything moves."""
 
@@ -90,6 +99,7 @@ class SigningViewRequested:
 SignatureEvent = (
     EnvelopeRequested
     | EnvelopeSent
+    | EnvelopeExpirySet
     | EnvelopeReported
     | EnvelopeCompleted
     | EnvelopeDeclined

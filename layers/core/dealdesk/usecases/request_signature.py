@@ -16,6 +16,7 @@ from dealdesk.ports import Approvers, Cause, Deals, EnvelopeState, People, Perso
 from dealdesk.usecases.carry_out import Work, carry_out
 from dealdesk.usecases.change import change
 from dealdesk.usecases.follow_policy import follow_policy
+from dealdesk.usecases.record_signature import told
 
 ACTOR = "system:request_signature"
 
@@ -82,8 +83,7 @@ def ask_about_signature(deals: Deals, signatures: SignaturesOf, deal_id: str, *,
     state = signatures(provider_of(known, known.envelope)).status(known.envelope.id)
 
     def decide(deal: Deal) -> Sequence[Event]:
-        moved = signature.moved(deal, state.key, state.envelope_id, state.status, state.reason, state.changed_at, now)
-        return moved or [VendorAsked("signature", state.status.value)]
+        return told(deal, state, now) or [VendorAsked("signature", state.status.value)]
 
     return change(deals, deal_id, decide, cause=cause, actor="system:chase_stalled", now=now)
 
@@ -146,4 +146,4 @@ def _resend(signatures: Signatures, people: People, deal: Deal, intent: Intent, 
 def _record_void(deal: Deal, intent: Intent, state: EnvelopeState, now: datetime) -> Sequence[Event]:
     if state.status is EnvelopeStatus.VOIDED:
         return [EnvelopeVoided(intent.subject, state.reason, expired=False)]
-    return signature.moved(deal, state.key, state.envelope_id, state.status, state.reason, state.changed_at, now)
+    return told(deal, state, now)
