@@ -350,6 +350,10 @@ class Payments(Protocol):
         """Every refund of this money, whoever made it."""
         ...
 
+    def disputes_of(self, reference: str) -> list[DisputeState]:
+        """Every dispute about this money. What a refund gave back for one is not in its amount: it counts once."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class LedgerInvoice:
