@@ -203,7 +203,10 @@ class SubmittedQuote:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CrmAnswer:
-    """A decided approval record as the CRM has it now, with the groups of the person who decided."""
+    """A decided approval record as the CRM has it now, with the groups of the person who decided.
+
+    `conditions` are as they typed them, one a line; a yes is `conditional` when they pressed the button that says so.
+    """
 
     key: str
     deal_id: str
@@ -213,6 +216,8 @@ class CrmAnswer:
     by: str
     groups: frozenset[str]
     comment: str
+    conditional: bool = False
+    conditions: str = ""
 
 
 class Crm(Protocol):
