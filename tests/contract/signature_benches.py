@@ -164,6 +164,11 @@ class DocusignBench(_TwinBench):
     def e_mails(self, envelope_id: str) -> int:
         return self.twin.envelopes[envelope_id].resent
 
+    def texts(self, envelope_id: str) -> dict[str, str]:
+        """What stands in the contract, by the field of the template."""
+        (role,) = self.twin.envelopes[envelope_id].roles
+        return {tab["tabLabel"]: tab["value"] for tab in role["tabs"]["textTabs"]}
+
     def ends_in(self, envelope_id: str, span: timedelta) -> None:
         self.twin.envelopes[envelope_id].expire_after_days = span.days
 
@@ -202,3 +207,7 @@ class DropboxSignBench(_TwinBench):
         """Only requests of the API's other ways of sending can be given an end; this one is given one by hand."""
         ends = (datetime.now(UTC) + span).replace(microsecond=0)
         self.twin.signature_requests[envelope_id].expires_at = ends
+
+    def texts(self, envelope_id: str) -> dict[str, str]:
+        fields = self.twin.signature_requests[envelope_id].custom_fields
+        return {field["name"]: field["value"] for field in fields}

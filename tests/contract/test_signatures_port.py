@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -378,3 +379,21 @@ def test_a_contract_that_nobody_signs_in_time_ends_by_itself(bench: Bench, deal:
 
     assert (before.status, after.status) == (EnvelopeStatus.SENT, EnvelopeStatus.VOIDED)
     assert "expired" in after.reason.lower()
+
+
+@pytest.mark.parametrize("bench", ["docusign", "dropbox_sign"], indirect=True)
+@pytest.mark.parametrize(
+    ("terms", "says"),
+    [
+        ({}, {"deal_total": "10,000.00 USD", "payment_terms": "net 30", "term": "12 months"}),
+        ({"payment_terms": "EOM+15", "payment_terms_days": 45}, {"payment_terms": "EOM+15"}),
+        ({"opt_out_after_months": 6}, {"term": "12 months, may end after 6"}),
+    ],
+)
+def test_the_contract_says_the_approved_terms(bench: Bench, terms: dict[str, Any], says: dict[str, str]) -> None:
+    assert isinstance(bench, DocusignBench | DropboxSignBench)
+
+    texts = bench.texts(bench.port.send(KEY, a_deal(Stage.APPROVED, **terms), SIGNER))
+
+    assert texts.keys() == {"deal_total", "payment_terms", "term"}
+    assert {name: texts[name] for name in says} == says

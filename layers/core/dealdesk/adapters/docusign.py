@@ -24,11 +24,10 @@ from docusign_esign import (
 )
 from docusign_esign.client.api_exception import ApiException
 
+from dealdesk.adapters.contract_texts import contract_texts
 from dealdesk.adapters.docusign_login import Login, message_of
 from dealdesk.contracts.docusign import DEAL_FIELD, EXPIRED, INTENT_FIELD, STATUS, moment
 from dealdesk.domain.deal import Deal
-from dealdesk.domain.money import format_money
-from dealdesk.domain.quote import Quote
 from dealdesk.domain.stages import EnvelopeStatus
 from dealdesk.errors import VendorRefused, VendorUnavailable
 from dealdesk.ports import EnvelopeState, Person
@@ -128,11 +127,6 @@ class DocusignSignatures:
     def _definition(self, key: str, deal: Deal, signer: Person) -> EnvelopeDefinition:
         assert deal.quote is not None
         quote = deal.quote
-        texts = {
-            "deal_total": format_money(quote.net_total),
-            "payment_terms": quote.terms_of_payment,
-            "term": _term(quote),
-        }
         role = TemplateRole(
             role_name=SIGNER_ROLE,
             name=signer.name,
@@ -140,7 +134,7 @@ class DocusignSignatures:
             # Both ways are open to the signer: the link in DocuSign's e-mail, and `recipient_view`.
             client_user_id=signer.id,
             embedded_recipient_start_url="SIGN_AT_DOCUSIGN",
-            tabs=Tabs(text_tabs=[Text(tab_label=label, value=value) for label, value in texts.items()]),
+            tabs=Tabs(text_tabs=[Text(tab_label=label, value=value) for label, value in contract_texts(quote).items()]),
         )
         fields = {DEAL_FIELD: deal.id, INTENT_FIELD: key}
         return EnvelopeDefinition(
@@ -228,9 +222,3 @@ def _state(envelope: Envelope) -> EnvelopeState:
         changed_at=moment(str(changed)),
         expires_at=moment(str(envelope.expire_date_time)) if envelope.expire_date_time else None,
     )
-
-
-def _term(quote: Quote) -> str:
-    months = f"{quote.term_months} months"
-    committed = quote.committed_months
-    return months if committed == quote.term_months else f"{months}, may end after {committed}"

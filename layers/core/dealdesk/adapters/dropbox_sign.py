@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 import requests
 
+from dealdesk.adapters.contract_texts import contract_texts
 from dealdesk.contracts.dropbox_sign import (
     DEAL_FIELD,
     INTENT_FIELD,
@@ -20,7 +21,6 @@ from dealdesk.contracts.dropbox_sign import (
     state_of,
 )
 from dealdesk.domain.deal import Deal
-from dealdesk.domain.money import format_money
 from dealdesk.domain.stages import EnvelopeStatus
 from dealdesk.errors import VendorRefused, VendorUnavailable
 from dealdesk.ports import EnvelopeState, Person
@@ -109,18 +109,13 @@ class DropboxSignSignatures:
     def _definition(self, key: str, deal: Deal, signer: Person) -> dict[str, object]:
         assert deal.quote is not None
         quote = deal.quote
-        fields = {
-            "deal_total": format_money(quote.net_total),
-            "payment_terms": f"net {quote.payment_terms_days}",
-            "term": f"{quote.term_months} months",
-        }
         name = quote.name[: TITLE_LIMIT - len(key) - 3]
         return {
             "template_ids": [self._template_id],
             "title": f"{name} [{key}]",
             "subject": f"Please sign: {quote.name}"[:TITLE_LIMIT],
             "signers": [{"role": SIGNER_ROLE, "name": signer.name, "email_address": signer.email}],
-            "custom_fields": [{"name": name, "value": value} for name, value in fields.items()],
+            "custom_fields": [{"name": name, "value": value} for name, value in contract_texts(quote).items()],
             "metadata": {DEAL_FIELD: deal.id, INTENT_FIELD: key},
             "allow_decline": True,
             "test_mode": self._test_mode,
