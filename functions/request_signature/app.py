@@ -1,4 +1,4 @@
-"""Has contracts signed by the deal's provider: sends, withdraws, and asks about silent envelopes."""
+"""Has contracts signed by the deal's provider: sends, withdraws, shows, and asks about silent envelopes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from dealdesk.adapters.dynamo_people import DynamoPeople
 from dealdesk.adapters.dynamo_policies import DynamoPolicies
 from dealdesk.contracts.bus import BusEvent
 from dealdesk.edge import clock, secrets, settings, telemetry
+from dealdesk.edge.asking import answer_directly
 from dealdesk.edge.reactions import Message, Parked, QueueSettings, Silence, Sweep, react
 from dealdesk.errors import Malformed, VendorRefused
 from dealdesk.ports import Cause, Signatures
 from dealdesk.usecases.read_envelope import read_envelope
 from dealdesk.usecases.request_signature import ask_about_signature, request_signature
+from dealdesk.usecases.show_contract import show_contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,9 @@ def _dropbox_sign(secret: DropboxSignSecret) -> Signatures:
 
 
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """A batch of the queue, or one question of the REST function that cannot wait for a queue."""
+    if "show" in event:
+        return answer_directly(lambda: {"url": show(**event["show"])})
     return react(event, settings.read(QueueSettings), "request_signature", request)
 
 
@@ -112,6 +117,13 @@ def request(message: Message) -> None:
         cause = Cause("chase", f"{message.deal_id}@{message.due_at}")
         ask_about_signature(deals(), signatures, message.deal_id, cause=cause, now=clock.now())
     telemetry.said("signature requested", deal_id=message.deal_id, intents=done)
+
+
+def show(deal_id: str, return_url: str) -> str:
+    people = DynamoPeople(config().dealdesk_table)
+    url = show_contract(deals(), people, signatures, deal_id, return_url, clock.now())
+    telemetry.said("signing view shown", deal_id=deal_id)
+    return url
 
 
 def _read(message: BusEvent) -> None:

@@ -25,6 +25,8 @@ ADMINISTERS = frozenset({"admin"})
 DELEGATES = DECIDES | ADMINISTERS
 READS_PEOPLE = DELEGATES | {"auditor"}
 EDITS_POLICIES = frozenset({"revops", "admin"})
+# The address at which a contract is signed makes whoever holds it the customer: it is not for who sells.
+SHOWS_CONTRACTS = frozenset({"deal_desk", "admin", "service"})
 COLLECTS = frozenset({"deal_desk", "finance", "admin", "service"})
 READS = SEES_ALL | {"rep"}
 # Everybody else sees of a decision what a rep may see: also programs, for nobody knows who reads what they show.

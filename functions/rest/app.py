@@ -9,6 +9,7 @@ import approver_routes
 import credit_routes
 import money_routes
 import policy_routes
+import signature_routes
 from access import COLLECTS, DECIDES, READS, SEES_ALL, WRITES
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.openapi.params import Header, Query
@@ -32,7 +33,7 @@ from desk import (
     version_seen,
     wait_for_link,
 )
-from pages import payment_page
+from pages import payment_page, signature_page
 from replies import as_response, guarded, install
 
 from dealdesk.contracts import rest, views
@@ -54,6 +55,7 @@ app.include_router(policy_routes.router)
 app.include_router(approver_routes.router)
 app.include_router(money_routes.router)
 app.include_router(credit_routes.router)
+app.include_router(signature_routes.router)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -254,6 +256,12 @@ def show_invoice(
 def show_payment(outcome: str) -> Response[Any]:
     telemetry.said("payment page opened", outcome=outcome[:20])
     return Response(HTTPStatus.OK, "text/html; charset=utf-8", payment_page(paid=outcome == "done"))
+
+
+@app.get("/console/signatures/done", summary="Where a signer lands after signing", include_in_schema=False)
+def show_signature() -> Response[Any]:
+    telemetry.said("signature page opened")
+    return Response(HTTPStatus.OK, "text/html; charset=utf-8", signature_page())
 
 
 @app.get("/health", summary="Whether the desk answers")

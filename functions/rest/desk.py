@@ -35,7 +35,7 @@ from dealdesk.domain.events import CrmRecord, Event, QuoteEvaluated
 from dealdesk.domain.policy import Policy
 from dealdesk.domain.provider_choice import ProviderRules, read_rules
 from dealdesk.domain.stages import PaymentStatus
-from dealdesk.edge import clock, secrets, settings, telemetry
+from dealdesk.edge import asking, clock, secrets, settings, telemetry
 from dealdesk.errors import AlreadyHandled, Malformed, NotFound, PreconditionMissing
 from dealdesk.ports import Cause, Person
 from dealdesk.usecases.change import change
@@ -55,6 +55,7 @@ class Settings:
     public_url: str = ""
     link_wait_seconds: int = 4
     provider_rules: str = ""
+    signature_function: str = ""
 
 
 class Secret(msgspec.Struct):
@@ -225,6 +226,13 @@ def invoice_links(app: App) -> Callable[[str], str]:
     key = secrets.secret(config().links_secret, Secret).signing_key
     base, now = config().public_url or _own_url(app.current_event.raw_event), clock.now()
     return lambda invoice_id: f"{base}/console/invoices/{invoice_id}?{signed_query(key, invoice_id, now)}"
+
+
+def signing_address(app: App, deal_id: str) -> str:
+    """Asked of the function that has the provider's key. Raises what the provider, or the gate before it, refuses."""
+    back = f"{config().public_url or _own_url(app.current_event.raw_event)}/console/signatures/done"
+    answer = asking.ask(config().signature_function, {"show": {"deal_id": deal_id, "return_url": back}})
+    return str(answer["url"])
 
 
 def _own_url(event: dict[str, Any]) -> str:

@@ -70,6 +70,15 @@ def payment_page(*, paid: bool) -> str:
         if paid
         else "You can pay at any time with the link that you were sent, while it is valid."
     )
+    return _plain_page(title, text)
+
+
+def signature_page() -> str:
+    """Where the signer lands, whether they signed or not: the provider alone knows."""
+    return _plain_page("Thank you", "What you have signed is confirmed to you by e-mail.")
+
+
+def _plain_page(title: str, text: str) -> str:
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title><style>{_STYLE}</style></head>

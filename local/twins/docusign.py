@@ -51,6 +51,7 @@ class DocuSignTwin(Twin):
         self.limits.clear()
 
     def state(self) -> Json:
+        self._settle()
         return {
             "envelopes": [
                 {**envelope.shown(self.account_id), "customFields": envelope.custom_fields()}
@@ -96,6 +97,7 @@ class DocuSignTwin(Twin):
                     "USER_DOES_NOT_BELONG_TO_SPECIFIED_ACCOUNT",
                     "The specified User is not a member of the specified Account.",
                 )
+            self._settle()
             answer = endpoint(request, **params)
             answer.headers.update(self.limits.call())
             return answer
@@ -154,6 +156,7 @@ class DocuSignTwin(Twin):
             case {} if not change and request.args.get("resend_envelope") == "true":
                 if envelope.status not in OPEN:
                     raise Refused(400, "ENVELOPE_INVALID_STATUS", "Only an envelope that is out can be sent again.")
+                envelope.resent += 1
                 self._report("envelope-resent", envelope)
             case {"status": "voided", **rest} if not rest.keys() - {"voidedReason"}:
                 if not rest.get("voidedReason"):
@@ -220,6 +223,12 @@ class DocuSignTwin(Twin):
                 "The envelope specified either does not exist or you have no rights to it.",
             )
         return self.envelopes[envelope_id]
+
+    def _settle(self) -> None:
+        """Envelopes whose time is over end by themselves."""
+        for envelope in self.envelopes.values():
+            if envelope.status in OPEN and envelope.expires_at and envelope.expires_at <= self.clock():
+                self._move(envelope, "voided", EXPIRED)
 
     def _move(self, envelope: Envelope, status: str, reason: str = "") -> None:
         envelope.move(status, self.clock(), reason)

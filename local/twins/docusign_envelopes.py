@@ -3,12 +3,14 @@
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from local.twins.server import Json, Refused
 
 SUBJECT_CHARS, FIELD_CHARS, REASON_CHARS = 100, 100, 200
 OPEN = ("sent", "delivered")
+# What an account has at first.
+EXPIRE_AFTER_DAYS = 120
 EXPIRED = "Envelope has expired."
 DEFINITION_FIELDS = frozenset(
     {
@@ -43,7 +45,9 @@ ROLE_FIELDS = frozenset(
 
 @dataclass(slots=True)
 class Envelope:
-    """One envelope; `moments` has the time of every status that it ever had, `polls` of every GET."""
+    """One envelope; `moments` has the time of every status that it ever had, `polls` of every GET.
+
+    `resent` counts the times that its signers were written to again."""
 
     id: str
     status: str
@@ -56,6 +60,14 @@ class Envelope:
     moments: dict[str, datetime] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
     polls: list[datetime] = field(default_factory=list)
+    resent: int = 0
+    expire_after_days: int = EXPIRE_AFTER_DAYS
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """Counted from when it was first sent."""
+        sent = self.moments.get("sent")
+        return sent + timedelta(days=self.expire_after_days) if sent else None
 
     def move(self, status: str, now: datetime, reason: str = "") -> None:
         """The caller has seen that the move is allowed."""
@@ -88,6 +100,9 @@ class Envelope:
             shown["voidedReason"] = self.reasons["voided"]
         if "sent" in self.moments:
             shown["initialSentDateTime"] = stamp(self.moments["sent"])
+        if self.expires_at:
+            shown |= {"expireEnabled": "true", "expireAfter": str(self.expire_after_days)}
+            shown["expireDateTime"] = stamp(self.expires_at)
         if self.transaction_id:
             shown["transactionId"] = self.transaction_id
         return shown

@@ -12,6 +12,7 @@ from local.twins.dropbox_sign_requests import Signature, SignatureRequest, bad
 from local.twins.server import Endpoint, Json, Refused, Twin, WebhookSender, json_answer
 
 CALLS_A_MINUTE = 100
+REMINDERS_APART = timedelta(hours=1)
 DEFAULT_PAGE, LARGEST_PAGE = 20, 100
 
 
@@ -44,6 +45,7 @@ class DropboxSignTwin(Twin):
         self.route("GET", f"{at}/list", self._allowed(self._list))
         self.route("GET", f"{at}/<request_id>", self._allowed(self._read))
         self.route("POST", f"{at}/cancel/<request_id>", self._allowed(self._cancel))
+        self.route("POST", f"{at}/remind/<request_id>", self._allowed(self._remind))
         self.action("view", self._view)
         self.action("sign", self._sign)
         self.action("decline", self._decline)
@@ -90,13 +92,7 @@ class DropboxSignTwin(Twin):
         }
 
     def _send(self, request: Request) -> Response:
-        try:
-            definition = json.loads(request.get_data())
-        except ValueError:
-            definition = None
-        if not isinstance(definition, dict):
-            raise bad("The request body is not valid JSON")
-        made = requests.made(definition, self.templates, self.clock())
+        made = requests.made(_json(request), self.templates, self.clock())
         self.signature_requests[made.id] = made
         self._tell("signature_request_sent", made)
         return json_answer({"signature_request": made.shown()})
@@ -127,8 +123,27 @@ class DropboxSignTwin(Twin):
         asked.cancel_due = asked.cancel_due or self.clock() + self.cancel_takes
         return Response(b"", 200, content_type="application/json")
 
+    def _remind(self, request: Request, request_id: str) -> Response:
+        """One more e-mail to a signer who has not signed, at most one an hour."""
+        asked, given = self._living(request_id), _json(request)
+        if unknown := given.keys() - {"email_address", "name"}:
+            raise bad(f"Unknown parameters: {', '.join(sorted(unknown))}")
+        signer = next((s for s in asked.signatures if s.email == given.get("email_address")), None)
+        if signer is None or given.get("name") not in (None, signer.name):
+            raise bad("The email address does not belong to a signer of this request")
+        if not asked.open or signer.status != requests.WAITS:
+            raise bad("This signature request does not wait for this signer")
+        now = self.clock()
+        if signer.reminded_at and now - signer.reminded_at < REMINDERS_APART:
+            raise bad("A reminder was sent to this signer within the last hour")
+        signer.reminded_at = now
+        self._tell("signature_request_remind", asked, signer)
+        return json_answer({"signature_request": asked.shown()})
+
     def _settle(self) -> None:
         for request in self.signature_requests.values():
+            if request.open and request.expires_at and request.expires_at <= self.clock():
+                self._end_expired(request)
             if request.cancel_due and request.open and request.cancel_due <= self.clock():
                 self._end_cancelled(request)
 
@@ -162,11 +177,14 @@ class DropboxSignTwin(Twin):
 
     def _expire(self, body: Json) -> Json:
         request, _ = self._signer(body)
+        self._end_expired(request)
+        return request.shown()
+
+    def _end_expired(self, request: SignatureRequest) -> None:
         for signature in request.signatures:
             if signature.status == requests.WAITS:
                 signature.status = requests.EXPIRED
         self._tell("signature_request_expired", request)
-        return request.shown()
 
     def _finish_cancel(self, body: Json) -> Json:
         request = self._known(body["signature_request_id"])
@@ -210,6 +228,16 @@ class DropboxSignTwin(Twin):
     def _deliver(self, told: Json) -> None:
         if self.callback_url:
             self.webhooks.deliver(self.callback_url, *as_form(told))
+
+
+def _json(request: Request) -> Json:
+    try:
+        document = json.loads(request.get_data())
+    except ValueError:
+        document = None
+    if not isinstance(document, dict):
+        raise bad("The request body is not valid JSON")
+    return document
 
 
 def _number(request: Request, name: str, default: int) -> int:

@@ -41,6 +41,7 @@ class Signature:
     signed_at: datetime | None = None
     viewed_at: datetime | None = None
     decline_reason: str | None = None
+    reminded_at: datetime | None = None
 
     def shown(self) -> Json:
         return {
@@ -53,7 +54,7 @@ class Signature:
             "decline_reason": self.decline_reason,
             "signed_at": _seconds(self.signed_at),
             "last_viewed_at": _seconds(self.viewed_at),
-            "last_reminded_at": None,
+            "last_reminded_at": _seconds(self.reminded_at),
             "has_pin": False,
             "has_sms_auth": False,
             "error": None,
@@ -77,6 +78,7 @@ class SignatureRequest:
     signatures: Sequence[Signature] = field(default_factory=list)
     cancel_due: datetime | None = None
     cancelled: bool = False
+    expires_at: datetime | None = None
 
     @property
     def complete(self) -> bool:
@@ -97,7 +99,7 @@ class SignatureRequest:
             "message": self.message,
             "metadata": self.metadata,
             "created_at": _seconds(self.created_at),
-            "expires_at": None,
+            "expires_at": _seconds(self.expires_at),
             "is_complete": self.complete,
             "is_declined": any(signature.status == DECLINED for signature in self.signatures),
             "has_error": False,

@@ -119,7 +119,8 @@ class HubspotTwin(Twin):
         if approval is None:
             raise Refused(404, "NOT_FOUND", f"no approval with the key {body['approval_key']}")
         author = self._by(body["user_id"])
-        self.records.update(approval, {"comment": body.get("comment", ""), "decision": body["decision"]}, author)
+        given = {"comment": body.get("comment", ""), "conditions": body.get("conditions", "")}
+        self.records.update(approval, {**given, "decision": body["decision"]}, author)
         self._tell()
         return approval.shown(list(approval.kind.properties))
 

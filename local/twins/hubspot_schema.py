@@ -111,8 +111,8 @@ _APPROVAL = _type(
     APPROVAL_TYPE,
     ("deal_desk_approval", "p_deal_desk_approval"),
     Property("approval_key", "string", unique=True),
-    *_texts("deal_id", "step", "label", "fingerprint", "status", "summary", "comment"),
-    Property("decision", "enumeration", ("Approve", "Reject")),
+    *_texts("deal_id", "step", "label", "fingerprint", "status", "summary", "comment", "conditions"),
+    Property("decision", "enumeration", ("Approve", "Approve with conditions", "Reject")),
     required=("approval_key",),
 )
 TYPES: dict[str, ObjectType] = {one.type_id: one for one in (_DEAL, _LINE, _COMPANY, _CONTACT, _QUOTE, _APPROVAL)}

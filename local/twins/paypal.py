@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
+from local.twins.paypal_disputes import Disputes
 from local.twins.paypal_forms import body_of, order_form, refund_form
 from local.twins.paypal_orders import Orders
 from local.twins.paypal_refusals import PayPalRefused, error_answer, malformed, not_found, refuse
@@ -17,6 +18,7 @@ from local.twins.paypal_signing import Signer, new_signer
 from local.twins.server import Json, Refused, Twin, json_answer
 
 ORDERS, CAPTURES, REFUNDS = "/v2/checkout/orders", "/v2/payments/captures", "/v2/payments/refunds"
+DISPUTES = "/v1/customer/disputes"
 CERTIFICATES = "/v1/notifications/certs"
 KEY_HEADER, KEY_CHARS = "PayPal-Request-Id", 108
 ORDER_KEYS_LIVE, PAYMENT_KEYS_LIVE = timedelta(hours=6), timedelta(days=45)
@@ -34,6 +36,7 @@ class PayPalTwin(Twin):
         self.client_id, self.client_secret = client_id, client_secret
         self.webhook_id, self.webhook_url = webhook_id, webhook_url
         self.held = Orders(lambda: self.clock(), self._emit)
+        self.disputes = Disputes(self.held, lambda: self.clock(), self._emit)
         self.signer: Signer | None = None
         self.certificate_id = f"CERT-{secrets.token_hex(4)}-{secrets.token_hex(4)}-{secrets.token_hex(4)}"
         self._tokens: dict[str, datetime] = {}
@@ -44,6 +47,7 @@ class PayPalTwin(Twin):
 
     def clear(self) -> None:
         self.held.clear()
+        self.disputes.held.clear()
         self._tokens.clear()
         self._keys.clear()
         self.events.clear()
@@ -53,6 +57,7 @@ class PayPalTwin(Twin):
             "orders": list(self.held.orders.values()),
             "captures": list(self.held.captures.values()),
             "refunds": list(self.held.refunds.values()),
+            "disputes": list(self.disputes.held.values()),
             "events": [{"id": event["id"], "event_type": event["event_type"]} for event in self.events],
             "request_ids": [key for _, key in self._keys],
         }
@@ -74,6 +79,8 @@ class PayPalTwin(Twin):
         self.route("GET", f"{CAPTURES}/<key>", self._allowed(lambda _, key: json_answer(held.find_capture(key))))
         self.route("POST", f"{CAPTURES}/<key>/refund", self._allowed(self._refund))
         self.route("GET", f"{REFUNDS}/<key>", self._allowed(self._show_refund))
+        self.route("GET", DISPUTES, self._allowed(self._list_disputes))
+        self.route("GET", f"{DISPUTES}/<key>", self._allowed(lambda _, key: json_answer(self.disputes.find(key))))
         self.route("GET", "/checkoutnow", self._show_page)
         self.route("POST", "/checkoutnow", self._approve_on_page)
 
@@ -82,6 +89,8 @@ class PayPalTwin(Twin):
         self.action("approve", lambda body: held.approve(body["order_id"], body.get("funding", "wallet")))
         self.action("settle", lambda body: held.settle(body["order_id"], body["succeeded"]))
         self.action("forget", lambda body: {"forgotten": bool(held.orders.pop(body["order_id"]))})
+        self.action("dispute", lambda body: self.disputes.open(body["capture_id"], body.get("value")))
+        self.action("resolve", self._resolve)
         self.action("prune", lambda _: {"left": self._prune()})
 
     def _give_token(self, request: Request) -> Response:
@@ -145,6 +154,13 @@ class PayPalTwin(Twin):
         if key not in self.held.refunds:
             raise not_found()
         return json_answer(self.held.refunds[key])
+
+    def _list_disputes(self, request: Request) -> Response:
+        return json_answer(self.disputes.listed(request.args.to_dict(), self.url))
+
+    def _resolve(self, body: Json) -> Json:
+        by_refund = bool(body.get("by_refund"))
+        return self.disputes.resolve(body["dispute_id"], body["outcome"], by_refund=by_refund, at=self.url)
 
     def _show_certificate(self, _request: Request, certificate_id: str) -> Response:
         if certificate_id != self.certificate_id:

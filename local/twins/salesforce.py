@@ -16,6 +16,8 @@ INTEGRATION_USER = long_id("0057F0000000001")
 ORGANIZATION = long_id("00D7F0000000001")
 SUBMITTED_STAGE = "Negotiation/Review"
 
+DECISIONS = ("Approve", "Approve with conditions", "Reject")
+
 
 class SalesforceTwin(Twin):
     """One organisation with one connected app and one integration user; no `outbound_url`, no messages."""
@@ -99,8 +101,8 @@ class SalesforceTwin(Twin):
 
     def _decide(self, body: Json) -> Json:
         """An approver decides in the CRM; the desk's package turns the decision into a message."""
-        if body["decision"] not in ("Approve", "Reject"):
-            raise Refused(400, "INVALID_DECISION", "the decision is Approve or Reject")
+        if body["decision"] not in DECISIONS:
+            raise Refused(400, "INVALID_DECISION", f"the decision is one of {', '.join(DECISIONS)}")
         sobject = SCHEMA["Deal_Desk_Approval__c"]
         approval = self.records.keyed(sobject, "Approval_Key__c", body["approval_key"])
         if approval is None:
@@ -111,6 +113,7 @@ class SalesforceTwin(Twin):
             "Decided_By__c": user_id,
             "Decided_At__c": rest_datetime(self.clock().replace(microsecond=0)),
             "Comment__c": body.get("comment"),
+            "Conditions__c": body.get("conditions"),
         }
         self.records.update(sobject, approval["Id"], decision, user_id)
         self._tell(sobject.name, [approval])

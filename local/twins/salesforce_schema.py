@@ -137,7 +137,7 @@ _OBJECTS = (
         Field("Approval_Key__c", "string", required=True, external_id=True),
         _reference("Deal__c", "Deal_Desk_Deal__c", required=True),
         *_fields("string", "Deal_Id__c", "Step__c", "Label__c", "Fingerprint__c", "Status__c", "Decision__c"),
-        *_fields("long", "Summary__c", "Comment__c"),
+        *_fields("long", "Summary__c", "Comment__c", "Conditions__c"),
         _reference("Decided_By__c", "User"),
         *_fields("datetime", "Decided_At__c"),
     ),

@@ -12,6 +12,7 @@ from local.twins import stripe_forms as forms
 from local.twins import stripe_objects as objects
 from local.twins.server import Action, Json, Refused, Twin, json_answer
 from local.twins.stripe_calls import given, require_expandable, require_key
+from local.twins.stripe_disputes import Disputes
 from local.twins.stripe_keys import HEADER, IdempotencyKeys, Kept, key_of
 from local.twins.stripe_lists import expanded, page, search
 from local.twins.stripe_page import after_payment, hosted_page
@@ -19,7 +20,7 @@ from local.twins.stripe_params import Rule, StripeRefused
 from local.twins.stripe_payments import Payments, found
 
 SESSIONS, INTENTS = "/v1/checkout/sessions", "/v1/payment_intents"
-REFUNDS, EVENTS = "/v1/refunds", "/v1/events"
+REFUNDS, EVENTS, DISPUTES = "/v1/refunds", "/v1/events", "/v1/disputes"
 HTML = "text/html;charset=UTF-8"
 PARTS = ("payment_intent", "line_items")
 LISTED_PARTS = tuple(f"data.{name}" for name in PARTS)
@@ -45,6 +46,7 @@ class StripeTwin(Twin):
         self.api_key, self.webhook_secret, self.webhook_url = api_key, webhook_secret, webhook_url
         self._asking: Request | None = None
         self.payments = Payments(lambda: self.clock(), self._emit)
+        self.disputes = Disputes(self.payments, lambda: self.clock(), self._emit)
         self.events: dict[str, Json] = {}
         self.keys = IdempotencyKeys()
         self._parts: dict[str, Callable[[Json], Json | None]] = {
@@ -56,6 +58,7 @@ class StripeTwin(Twin):
 
     def clear(self) -> None:
         self.payments.clear()
+        self.disputes.held.clear()
         self.events.clear()
         self.keys.kept.clear()
 
@@ -64,6 +67,7 @@ class StripeTwin(Twin):
             "sessions": list(self.payments.sessions.values()),
             "payment_intents": list(self.payments.intents.values()),
             "refunds": list(self.payments.refunds.values()),
+            "disputes": list(self.disputes.held.values()),
             "events": [
                 {"id": event["id"], "type": event["type"], "object": event["data"]["object"]["id"]}
                 for event in self.events.values()
@@ -118,6 +122,8 @@ class StripeTwin(Twin):
         self._serve("POST", REFUNDS, forms.REFUND, held.refund)
         self._serve("GET", REFUNDS, forms.REFUNDS, self._list_refunds)
         self._serve("GET", f"{REFUNDS}/<key>", plain, lambda _, key: found(held.refunds, key, "refund", "id"))
+        self._serve("GET", DISPUTES, forms.DISPUTES, self._list_disputes)
+        self._serve("GET", f"{DISPUTES}/<key>", plain, lambda _, key: found(self.disputes.held, key, "dispute", "id"))
         self._serve("GET", EVENTS, forms.EVENTS, self._list_events)
         self._serve("GET", f"{EVENTS}/<key>", plain, lambda _, key: found(self.events, key, "event", "id"))
         self.route("GET", "/c/pay/<key>", self._show_page)
@@ -129,6 +135,8 @@ class StripeTwin(Twin):
         self.action("settle", self._by_person(lambda body: held.settle(body["session_id"], body["succeeded"])))
         self.action("expire", self._by_person(lambda body: held.expire(body["session_id"])))
         self.action("decline", self._by_person(lambda body: held.decline(body["session_id"])))
+        self.action("dispute", lambda body: self.disputes.open(body["payment_intent"], body.get("amount")))
+        self.action("close_dispute", lambda body: self.disputes.close(body["dispute_id"], body["won"]))
         self.action("prune", lambda body: {"pruned": self.prune(body.get("older_than_seconds", KEEP_SECONDS))})
 
     def _by_person(self, act: Action) -> Action:
@@ -189,6 +197,14 @@ class StripeTwin(Twin):
     def _list_refunds(self, params: Json) -> Json:
         intent = params.get("payment_intent")
         return page(self.payments.refunds, params, REFUNDS, lambda row: intent in (None, row["payment_intent"]))
+
+    def _list_disputes(self, params: Json) -> Json:
+        intent, charge = params.get("payment_intent"), params.get("charge")
+
+        def keeps(row: Json) -> bool:
+            return intent in (None, row["payment_intent"]) and charge in (None, row["charge"])
+
+        return page(self.disputes.held, params, DISPUTES, keeps)
 
     def _list_events(self, params: Json) -> Json:
         kinds = params.get("types", [params["type"]] if "type" in params else None)

@@ -102,6 +102,7 @@ REFUND = fields(
     required=["payment_intent"],
 )
 REFUNDS = fields({**PAGE, **CREATED, "payment_intent": text()})
+DISPUTES = fields({**PAGE, **CREATED, "payment_intent": text(), "charge": text()})
 EVENTS = fields({**PAGE, **CREATED, "type": text(), "types": many(text(), 20)})
 SEARCH = fields({**EXPAND, "query": text(), "limit": PAGE["limit"], "page": text()}, required=["query"])
 ONLY_EXPAND = fields(EXPAND)

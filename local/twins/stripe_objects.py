@@ -139,6 +139,39 @@ def refund(of: Json, amount: int, params: Mapping[str, Any], created: int) -> Js
     }
 
 
+def dispute(of: Json, amount: int, reason: str, created: int) -> Json:
+    return {
+        "id": new_id("du"),
+        "object": "dispute",
+        "amount": amount,
+        "balance_transactions": [],
+        "charge": of["id"],
+        "created": created,
+        "currency": of["currency"],
+        "is_charge_refundable": False,
+        "livemode": False,
+        "metadata": {},
+        "payment_intent": of["payment_intent"],
+        "reason": reason,
+        "status": "needs_response",
+    }
+
+
+def dispute_booking(of: Json, amount: int, fee: int, created: int) -> Json:
+    """What a dispute moves on the account: below zero when the bank takes it."""
+    return {
+        "id": new_id("txn"),
+        "object": "balance_transaction",
+        "amount": amount,
+        "created": created,
+        "currency": of["currency"],
+        "fee": fee,
+        "net": amount - fee,
+        "source": of["id"],
+        "type": "adjustment",
+    }
+
+
 def event(kind: str, about: Json, *, created: int, pending: int, request_id: str | None, key: str | None) -> Json:
     return {
         "id": new_id("evt"),

@@ -46,6 +46,7 @@ def driven(url: str) -> Iterator[str]:
         "refund": (lambda: port.refund("refund:d-1:1", "pi_1", payment.amount, deal.id), ""),
         "look_up_refund": (lambda: port.look_up_refund("refund:d-1:1", "pi_1"), ""),
         "refunds_of": (lambda: port.refunds_of("pi_1"), ""),
+        "disputes_of": (lambda: port.disputes_of("pi_1"), ""),
         "state": (lambda: port.state("cs_test_1"), NOT_OURS),
         "cancel": (lambda: port.cancel("cs_test_1", "cancel:d-1:1"), NOT_OURS),
         "capture": (lambda: port.capture("cs_test_1", "capture:d-1:1"), NOT_OURS),

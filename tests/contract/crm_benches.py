@@ -54,7 +54,7 @@ class Bench(Protocol):
         """The id of a quote without lines."""
         ...
 
-    def decide(self, key: str, approve: bool, role: str, comment: str = "") -> None: ...
+    def decide(self, key: str, approve: bool, role: str, comment: str = "", conditions: str | None = None) -> None: ...
 
     def shown(self, deal_id: str) -> dict[str, object]:
         """What the CRM shows of the deal: some fields of the mirror, None for empty ones."""
@@ -100,10 +100,12 @@ class SalesforceBench:
         made = self.twin.act("create", {"type": "Opportunity", "fields": fields, "user_id": SALESFORCE_USERS["rep"]})
         return str(made["Id"])
 
-    def decide(self, key: str, approve: bool, role: str, comment: str = "") -> None:
-        decision = "Approve" if approve else "Reject"
+    def decide(self, key: str, approve: bool, role: str, comment: str = "", conditions: str | None = None) -> None:
+        yes = "Approve" if conditions is None else "Approve with conditions"
+        decision = yes if approve else "Reject"
         user = SALESFORCE_USERS[role]
-        self.twin.act("decide", {"approval_key": key, "decision": decision, "user_id": user, "comment": comment})
+        said = {"comment": comment, "conditions": conditions or ""}
+        self.twin.act("decide", {"approval_key": key, "decision": decision, "user_id": user, **said})
 
     def shown(self, deal_id: str) -> dict[str, object]:
         [found] = [one for one in self.twin.state()["Deal_Desk_Deal__c"] if one["Deal_Id__c"] == deal_id]
@@ -154,10 +156,12 @@ class HubspotBench:
         )
         return str(made["id"])
 
-    def decide(self, key: str, approve: bool, role: str, comment: str = "") -> None:
-        decision = "Approve" if approve else "Reject"
+    def decide(self, key: str, approve: bool, role: str, comment: str = "", conditions: str | None = None) -> None:
+        yes = "Approve" if conditions is None else "Approve with conditions"
+        decision = yes if approve else "Reject"
         user = HUBSPOT_USERS[role]
-        self.twin.act("decide", {"approval_key": key, "decision": decision, "user_id": user, "comment": comment})
+        said = {"comment": comment, "conditions": conditions or ""}
+        self.twin.act("decide", {"approval_key": key, "decision": decision, "user_id": user, **said})
 
     def shown(self, deal_id: str) -> dict[str, object]:
         deals = [one["properties"] for one in self.twin.state()["deals"]]
@@ -205,8 +209,8 @@ class FakeBench:
         """A quote that cannot be read is one that a fake does not have."""
         return self.gone
 
-    def decide(self, key: str, approve: bool, role: str, comment: str = "") -> None:
-        self.crm.decide(key, approve, role, comment)
+    def decide(self, key: str, approve: bool, role: str, comment: str = "", conditions: str | None = None) -> None:
+        self.crm.decide(key, approve, role, comment, conditions)
 
     def shown(self, deal_id: str) -> dict[str, object]:
         return {name: self.crm.shown[deal_id].get(name) or None for name in FIELDS}

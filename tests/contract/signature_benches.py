@@ -52,6 +52,14 @@ class Bench(Protocol):
 
     def sent(self) -> int: ...
 
+    def e_mails(self, envelope_id: str) -> int:
+        """How often the signer was written to once more."""
+        ...
+
+    def ends_in(self, envelope_id: str, span: timedelta) -> None:
+        """The provider lets the contract live for so long, from now."""
+        ...
+
     def later(self, **span: float) -> None: ...
 
 
@@ -79,6 +87,12 @@ class FakeBench(_OnAClock):
 
     def sent(self) -> int:
         return len(self._fake.contracts)
+
+    def e_mails(self, envelope_id: str) -> int:
+        return next(contract.e_mails for contract in self._fake.contracts if contract.id == envelope_id) - 1
+
+    def ends_in(self, envelope_id: str, span: timedelta) -> None:
+        self._fake.ends_in(envelope_id, span)
 
 
 class _TwinBench(_OnAClock):
@@ -147,6 +161,17 @@ class DocusignBench(_TwinBench):
     def sent(self) -> int:
         return len(self.twin.state()["envelopes"])
 
+    def e_mails(self, envelope_id: str) -> int:
+        return self.twin.envelopes[envelope_id].resent
+
+    def texts(self, envelope_id: str) -> dict[str, str]:
+        """What stands in the contract, by the field of the template."""
+        (role,) = self.twin.envelopes[envelope_id].roles
+        return {tab["tabLabel"]: tab["value"] for tab in role["tabs"]["textTabs"]}
+
+    def ends_in(self, envelope_id: str, span: timedelta) -> None:
+        self.twin.envelopes[envelope_id].expire_after_days = span.days
+
 
 class DropboxSignBench(_TwinBench):
     api, id_name = "/v3/", "signature_request_id"
@@ -172,3 +197,17 @@ class DropboxSignBench(_TwinBench):
 
     def sent(self) -> int:
         return len(self.twin.state()["signature_requests"])
+
+    def e_mails(self, envelope_id: str) -> int:
+        return sum(
+            signature.reminded_at is not None for signature in self.twin.signature_requests[envelope_id].signatures
+        )
+
+    def ends_in(self, envelope_id: str, span: timedelta) -> None:
+        """Only requests of the API's other ways of sending can be given an end; this one is given one by hand."""
+        ends = (datetime.now(UTC) + span).replace(microsecond=0)
+        self.twin.signature_requests[envelope_id].expires_at = ends
+
+    def texts(self, envelope_id: str) -> dict[str, str]:
+        fields = self.twin.signature_requests[envelope_id].custom_fields
+        return {field["name"]: field["value"] for field in fields}

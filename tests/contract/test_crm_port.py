@@ -210,6 +210,28 @@ def test_an_answer_carries_the_person_with_the_groups_that_they_are_in(bench: Be
     assert (answer.by, answer.groups) == (bench.person("finance"), frozenset({"grp-finance"}))
 
 
+def test_a_yes_with_conditions_carries_them_as_they_were_typed(bench: Bench) -> None:
+    [key] = asked(bench, bench.records[1], "finance")
+    bench.decide(key, True, "finance", conditions="discount_pct max 22\nbilling same annual")
+
+    answer = bench.port.read_answer(key)
+
+    assert answer is not None
+    assert (answer.approve, answer.conditional) == (True, True)
+    assert answer.conditions.splitlines() == ["discount_pct max 22", "billing same annual"]
+
+
+def test_a_plain_yes_and_a_no_are_not_conditional(bench: Bench) -> None:
+    [key] = asked(bench, bench.records[1], "finance")
+    for approve in (True, False):
+        bench.decide(key, approve, "finance")
+
+        answer = bench.port.read_answer(key)
+
+        assert answer is not None
+        assert (answer.approve, answer.conditional, answer.conditions) == (approve, False, "")
+
+
 def test_whoever_is_in_no_group_answers_without_one(bench: Bench) -> None:
     [key] = asked(bench, bench.records[1], "finance")
 

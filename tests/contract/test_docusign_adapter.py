@@ -114,15 +114,6 @@ def test_looks_that_are_out_of_date_are_forgotten(bench: DocusignBench, port: Do
     assert len(port._looks) == 1
 
 
-def test_the_signer_gets_the_e_mail_again(bench: DocusignBench, port: DocusignSignatures, envelope_id: str) -> None:
-    port.resend(envelope_id)
-    bench.sign(envelope_id)
-
-    with pytest.raises(VendorRefused, match="ENVELOPE_INVALID_STATUS"):
-        port.resend(envelope_id)
-    assert [r.status for r in bench.twin.requests if "resend_envelope=true" in r.path] == [200, 400]
-
-
 def test_an_embedded_view_is_for_the_signer_and_opens_once(port: DocusignSignatures, envelope_id: str) -> None:
     url = port.recipient_view(envelope_id, SIGNER, "https://desk.test/signed")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+import time_machine
 
 from dealdesk.adapters.dropbox_sign import MOST_PAGES, PAGE_SIZE, DropboxSignSignatures, translated
 from dealdesk.domain.deal import Deal
@@ -222,3 +223,36 @@ def answer(status: int, headers: dict[str, str], body: Any = "") -> requests.Res
     response.headers.update(headers)
     response._content = body.encode() if isinstance(body, str) else json.dumps(body).encode()
     return response
+
+
+def test_a_second_reminder_within_the_hour_is_one_e_mail_and_an_hour_later_there_is_another(
+    twin: DropboxSignTwin, signatures: DropboxSignSignatures, deal: Deal
+) -> None:
+    with time_machine.travel(datetime.now(UTC), tick=True) as clock:
+        envelope_id = signatures.send(KEY, deal, SIGNER)
+        (signature,) = twin.signature_requests[envelope_id].signatures
+
+        signatures.resend(envelope_id, SIGNER)
+        first = signature.reminded_at
+        signatures.resend(envelope_id, SIGNER)
+        within_the_hour = signature.reminded_at
+        clock.shift(timedelta(minutes=61))
+        signatures.resend(envelope_id, SIGNER)
+
+    assert first == within_the_hour
+    assert signature.reminded_at != first
+
+
+def test_a_reminder_to_somebody_who_does_not_sign_is_refused(signatures: DropboxSignSignatures, deal: Deal) -> None:
+    envelope_id = signatures.send(KEY, deal, SIGNER)
+    signatures.resend(envelope_id, SIGNER)
+
+    with pytest.raises(VendorRefused, match="does not belong to a signer"):
+        signatures.resend(envelope_id, Person("contact-2", "Yan", "yan@x.example"))
+
+
+def test_a_contract_that_was_sent_by_e_mail_has_no_page(signatures: DropboxSignSignatures, deal: Deal) -> None:
+    envelope_id = signatures.send(KEY, deal, SIGNER)
+
+    with pytest.raises(VendorRefused, match="no signing page"):
+        signatures.recipient_view(envelope_id, SIGNER, "https://desk.test/signed")

@@ -213,7 +213,7 @@ def test_only_a_person_decides_and_no_app_workflow_or_import(twin: HubspotTwin, 
     assert crm.answers_of(DEAL_ID) == []
 
 
-@pytest.mark.parametrize("name", ["fingerprint", "step", "deal_id"])
+@pytest.mark.parametrize("name", ["fingerprint", "step", "deal_id", "conditions"])
 def test_a_decision_is_void_when_somebody_changes_what_it_was_about(
     twin: HubspotTwin, crm: HubspotCrm, name: str
 ) -> None:

@@ -19,7 +19,7 @@ from dealdesk.domain.fold import fold
 from dealdesk.domain.money import Money
 from dealdesk.domain.stages import Stage
 from dealdesk.errors import VendorRefused, VendorUnavailable
-from dealdesk.ports import PaymentLink, Payments, PaymentState
+from dealdesk.ports import DisputeState, PaymentLink, Payments, PaymentState
 from local.twins.paypal import PayPalTwin
 from local.twins.server import Fault, Twin, serve
 from local.twins.stripe import StripeTwin
@@ -55,6 +55,12 @@ class Provider(Protocol):
         ...
 
     def refunds(self) -> int: ...
+
+    def dispute(self, reference: str, minor: int) -> str:
+        """The payer's bank asks for this much of the money; the id of the dispute."""
+        ...
+
+    def decide(self, dispute_id: str, *, won: bool) -> None: ...
 
 
 def fault(how: str) -> Fault:
@@ -102,6 +108,12 @@ class StripeProvider(_Twinned):
     def taken(self) -> int:
         return len([i for i in self.twin.state()["payment_intents"] if i["status"] == "succeeded"])
 
+    def dispute(self, reference: str, minor: int) -> str:
+        return str(self.twin.act("dispute", {"payment_intent": reference, "amount": minor})["id"])
+
+    def decide(self, dispute_id: str, *, won: bool) -> None:
+        self.twin.act("close_dispute", {"dispute_id": dispute_id, "won": won})
+
 
 class PaypalProvider(_Twinned):
     def __init__(self) -> None:
@@ -125,6 +137,14 @@ class PaypalProvider(_Twinned):
 
     def taken(self) -> int:
         return len(self.twin.state()["captures"])
+
+    def dispute(self, reference: str, minor: int) -> str:
+        value = f"{minor // 100}.{minor % 100:02d}"
+        return str(self.twin.act("dispute", {"capture_id": reference, "value": value})["dispute_id"])
+
+    def decide(self, dispute_id: str, *, won: bool) -> None:
+        outcome = "RESOLVED_SELLER_FAVOUR" if won else "RESOLVED_BUYER_FAVOUR"
+        self.twin.act("resolve", {"dispute_id": dispute_id, "outcome": outcome})
 
 
 class FakeProvider:
@@ -155,6 +175,16 @@ class FakeProvider:
 
     def refunds(self) -> int:
         return len(self.fake.refunds)
+
+    def dispute(self, reference: str, minor: int) -> str:
+        made = DisputeState(f"dispute-{reference}", "open", Money(minor, "USD"), "fraudulent", Money(1_500, "USD"))
+        self.fake.disputes[reference] = [made]
+        return made.dispute_id
+
+    def decide(self, dispute_id: str, *, won: bool) -> None:
+        for reference, (dispute,) in self.fake.disputes.items():
+            if dispute.dispute_id == dispute_id:
+                self.fake.disputes[reference] = [replace(dispute, outcome="won" if won else "lost")]
 
 
 @pytest.fixture(params=[StripeProvider, PaypalProvider, FakeProvider], ids=["stripe", "paypal", "fake"])
@@ -428,3 +458,50 @@ def test_more_than_was_paid_is_never_given_back(provider: Provider) -> None:
         refund(provider.port, state, 2, "refund:pay_d-1_1:2")
 
     assert provider.refunds() == 1
+
+
+# -- disputes
+
+
+def test_money_that_nobody_disputes_has_no_dispute(provider: Provider) -> None:
+    assert provider.port.disputes_of(paid(provider, asked()).reference) == []
+
+
+def test_a_dispute_is_open_over_its_amount_with_the_providers_fee(provider: Provider) -> None:
+    state = paid(provider, asked())
+    dispute_id = provider.dispute(state.reference, 40_000)
+
+    (dispute,) = provider.another().disputes_of(state.reference)
+
+    assert (dispute.dispute_id, dispute.outcome, dispute.amount) == (dispute_id, "open", Money(40_000, "USD"))
+    assert dispute.fee == Money(1_500, "USD")
+    assert dispute.reason
+
+
+@pytest.mark.parametrize(("won", "outcome"), [(True, "won"), (False, "lost")])
+def test_a_dispute_tells_how_it_was_decided(provider: Provider, won: bool, outcome: str) -> None:
+    state = paid(provider, asked())
+    provider.decide(provider.dispute(state.reference, 40_000), won=won)
+
+    (dispute,) = provider.port.disputes_of(state.reference)
+
+    assert (dispute.outcome, dispute.amount) == (outcome, Money(40_000, "USD"))
+
+
+def test_a_dispute_is_about_its_own_money_only(provider: Provider) -> None:
+    first = paid(provider, asked())
+    other = paid(provider, replace(asked(), key="payment:pay_d-2_1", payment_id="pay_d-2_1"))
+
+    provider.dispute(first.reference, 40_000)
+
+    assert provider.port.disputes_of(other.reference) == []
+
+
+def test_a_refund_that_the_desk_asked_for_leaves_the_dispute_about_the_rest_as_it_is(provider: Provider) -> None:
+    state = paid(provider, asked())
+    provider.dispute(state.reference, 40_000)
+    refund(provider.port, state, 1_000)
+
+    (dispute,) = provider.port.disputes_of(state.reference)
+
+    assert (dispute.outcome, dispute.amount) == ("open", Money(40_000, "USD"))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -275,3 +276,124 @@ def test_a_signer_without_a_valid_address_is_refused_and_gets_nothing(bench: Ben
         bench.port.send(KEY, deal, replace(SIGNER, email="nowhere"))
 
     assert bench.sent() == 0
+
+
+ENDS = ["sign", "decline", "expire"]
+
+
+def end(bench: Bench, envelope_id: str, how: str) -> None:
+    getattr(bench, how)(envelope_id, *(["no"] if how == "decline" else []))
+
+
+def test_the_signer_of_a_contract_that_is_out_is_written_to_again(bench: Bench, deal: Deal) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+
+    bench.port.resend(envelope_id, SIGNER)
+
+    assert (bench.e_mails(envelope_id), bench.sent()) == (1, 1)
+    assert bench.port.status(envelope_id).status is EnvelopeStatus.SENT
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_nobody_is_written_to_about_a_contract_that_has_ended(bench: Bench, deal: Deal, how: str) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+    end(bench, envelope_id, how)
+
+    with pytest.raises(VendorRefused):
+        bench.port.resend(envelope_id, SIGNER)
+
+    assert bench.e_mails(envelope_id) == 0
+
+
+@pytest.mark.parametrize("trouble", [Trouble.LOST_ANSWER, Trouble.FAILED])
+def test_to_write_again_after_doubt_does_no_harm(bench: Bench, deal: Deal, trouble: Trouble) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+    bench.trouble(trouble)
+
+    with pytest.raises(VendorUnavailable):
+        bench.port.resend(envelope_id, SIGNER)
+    bench.another_worker().resend(envelope_id, SIGNER)
+
+    assert bench.e_mails(envelope_id) >= 1
+    assert (bench.sent(), bench.port.status(envelope_id).status) == (1, EnvelopeStatus.SENT)
+
+
+@pytest.mark.parametrize("bench", ["docusign", "fake"], indirect=True)
+def test_a_signing_view_is_another_address_each_time(bench: Bench, deal: Deal) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+
+    urls = {bench.port.recipient_view(envelope_id, SIGNER, "https://desk.test/signed") for _ in range(2)}
+
+    assert len(urls) == 2
+    assert all(url.startswith("http") for url in urls)
+
+
+@pytest.mark.parametrize("bench", ["docusign", "fake"], indirect=True)
+def test_a_signing_view_is_for_the_signer_alone(bench: Bench, deal: Deal) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+
+    with pytest.raises(VendorRefused):
+        bench.port.recipient_view(envelope_id, Person("contact-2", "Yan", "yan@x.example"), "https://desk.test/signed")
+
+
+@pytest.mark.parametrize("bench", ["docusign", "fake"], indirect=True)
+@pytest.mark.parametrize("how", ENDS)
+def test_a_contract_that_has_ended_has_no_signing_view(bench: Bench, deal: Deal, how: str) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+    end(bench, envelope_id, how)
+
+    with pytest.raises(VendorRefused):
+        bench.port.recipient_view(envelope_id, SIGNER, "https://desk.test/signed")
+
+
+@pytest.mark.parametrize("bench", ["docusign", "fake"], indirect=True)
+@pytest.mark.parametrize("trouble", [Trouble.LOST_ANSWER, Trouble.UNREADABLE, Trouble.FAILED])
+def test_a_view_without_a_clear_answer_is_no_address(bench: Bench, deal: Deal, trouble: Trouble) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+    bench.trouble(trouble)
+
+    with pytest.raises(VendorUnavailable):
+        bench.port.recipient_view(envelope_id, SIGNER, "https://desk.test/signed")
+
+
+def test_a_contract_tells_until_when_it_can_be_signed(bench: Bench, deal: Deal, opened_at: datetime) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+    bench.ends_in(envelope_id, timedelta(days=3))
+
+    state, found = bench.port.status(envelope_id), bench.another_worker().look_up(KEY, opened_at)
+
+    assert state.expires_at is not None
+    assert abs(state.expires_at - opened_at - timedelta(days=3)) < timedelta(seconds=20)
+    assert found is not None
+    assert found.expires_at == state.expires_at
+
+
+def test_a_contract_that_nobody_signs_in_time_ends_by_itself(bench: Bench, deal: Deal) -> None:
+    envelope_id = bench.port.send(KEY, deal, SIGNER)
+    bench.ends_in(envelope_id, timedelta(days=3))
+
+    bench.later(days=2, hours=23)
+    before = bench.port.status(envelope_id)
+    bench.later(hours=2)
+    after = bench.port.status(envelope_id)
+
+    assert (before.status, after.status) == (EnvelopeStatus.SENT, EnvelopeStatus.VOIDED)
+    assert "expired" in after.reason.lower()
+
+
+@pytest.mark.parametrize("bench", ["docusign", "dropbox_sign"], indirect=True)
+@pytest.mark.parametrize(
+    ("terms", "says"),
+    [
+        ({}, {"deal_total": "10,000.00 USD", "payment_terms": "net 30", "term": "12 months"}),
+        ({"payment_terms": "EOM+15", "payment_terms_days": 45}, {"payment_terms": "EOM+15"}),
+        ({"opt_out_after_months": 6}, {"term": "12 months, may end after 6"}),
+    ],
+)
+def test_the_contract_says_the_approved_terms(bench: Bench, terms: dict[str, Any], says: dict[str, str]) -> None:
+    assert isinstance(bench, DocusignBench | DropboxSignBench)
+
+    texts = bench.texts(bench.port.send(KEY, a_deal(Stage.APPROVED, **terms), SIGNER))
+
+    assert texts.keys() == {"deal_total", "payment_terms", "term"}
+    assert {name: texts[name] for name in says} == says

@@ -26,6 +26,7 @@ class Decided:
     approve: bool
     by: str
     comment: str
+    conditions: str | None = None
 
 
 class FakeCrm:
@@ -42,8 +43,8 @@ class FakeCrm:
     def submit(self, record_id: str, at: datetime, by: str) -> None:
         self.quotes[record_id] = replace(self.quotes[record_id], submitted_at=at, last_editor=by)
 
-    def decide(self, key: str, approve: bool, by: str, comment: str) -> None:
-        self.decided[key] = Decided(approve, by, comment)
+    def decide(self, key: str, approve: bool, by: str, comment: str, conditions: str | None = None) -> None:
+        self.decided[key] = Decided(approve, by, comment, conditions)
 
     def read_quote(self, record_id: str) -> SubmittedQuote:
         self._answer()
@@ -65,6 +66,8 @@ class FakeCrm:
             by=decided.by,
             groups=self.groups.get(decided.by, frozenset()),
             comment=decided.comment,
+            conditional=decided.conditions is not None,
+            conditions=decided.conditions or "",
         )
 
     def answers_of(self, deal_id: str) -> list[CrmAnswer]:

@@ -11,7 +11,7 @@ from typing import TypeVar
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.money import Money
 from dealdesk.errors import VendorRefused, VendorUnavailable
-from dealdesk.ports import PaymentLink, PaymentState, RefundState
+from dealdesk.ports import DisputeState, PaymentLink, PaymentState, RefundState
 
 Answer = TypeVar("Answer")
 LINK_LIVES = timedelta(hours=3)
@@ -31,6 +31,7 @@ class FakePayments:
 
     sessions: dict[str, Session] = field(default_factory=dict)
     refunds: dict[str, RefundState] = field(default_factory=dict)
+    disputes: dict[str, list[DisputeState]] = field(default_factory=dict)
     captured: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
     refund_outcome: str = "succeeded"
@@ -97,6 +98,9 @@ class FakePayments:
 
     def refunds_of(self, reference: str) -> list[RefundState]:
         return self._answer("refunds of", lambda: list(self.refunds.values()))
+
+    def disputes_of(self, reference: str) -> list[DisputeState]:
+        return self._answer("disputes of", lambda: list(self.disputes.get(reference, [])))
 
     def become(self, session_id: str, outcome: str, **changes: str) -> PaymentState:
         """What happens to a session at the provider."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
@@ -25,6 +25,7 @@ class Trouble(StrEnum):
 
 
 RETRY_AFTER_SECONDS = 90
+EXPIRED = "the contract has expired"
 
 Answer = TypeVar("Answer")
 
@@ -34,10 +35,13 @@ class Contract:
     id: str
     key: str
     deal_id: str
+    signer: Person
     status: EnvelopeStatus
     reason: str
     changed_at: datetime
+    expires_at: datetime | None = None
     void_asked: str | None = None
+    e_mails: int = 1
 
 
 class FakeSignatures:
@@ -45,6 +49,7 @@ class FakeSignatures:
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self.contracts: list[Contract] = []
+        self.views: list[str] = []
         self.trouble: Trouble | None = None
         self._clock = clock
 
@@ -54,7 +59,7 @@ class FakeSignatures:
                 raise VendorRefused(f"{signer.email!r} is no address")
             envelope_id = f"fake-{len(self.contracts) + 1}"
             now = self._clock()
-            self.contracts.append(Contract(envelope_id, key, deal.id, EnvelopeStatus.SENT, "", now))
+            self.contracts.append(Contract(envelope_id, key, deal.id, signer, EnvelopeStatus.SENT, "", now))
             return envelope_id
 
         return self._through_trouble(work)
@@ -77,6 +82,28 @@ class FakeSignatures:
 
         self._through_trouble(work)
 
+    def resend(self, envelope_id: str, signer: Person) -> None:
+        def work() -> None:
+            self._out(envelope_id).e_mails += 1
+
+        self._through_trouble(work)
+
+    def recipient_view(self, envelope_id: str, signer: Person, return_url: str) -> str:
+        def work() -> str:
+            contract = self._out(envelope_id)
+            if contract.signer != signer:
+                raise VendorRefused(f"{signer.id} does not sign {envelope_id}")
+            self.views.append(f"https://sign.test/{len(self.views) + 1}")
+            return self.views[-1]
+
+        return self._through_trouble(work)
+
+    def _out(self, envelope_id: str) -> Contract:
+        contract = self._known(envelope_id)
+        if contract.status is not EnvelopeStatus.SENT:
+            raise VendorRefused(f"{envelope_id} is {contract.status}")
+        return contract
+
     def sign(self, envelope_id: str) -> None:
         self._end(envelope_id, EnvelopeStatus.COMPLETED)
 
@@ -84,7 +111,10 @@ class FakeSignatures:
         self._end(envelope_id, EnvelopeStatus.DECLINED, reason)
 
     def expire(self, envelope_id: str) -> None:
-        self._end(envelope_id, EnvelopeStatus.VOIDED, "the contract has expired")
+        self._end(envelope_id, EnvelopeStatus.VOIDED, EXPIRED)
+
+    def ends_in(self, envelope_id: str, span: timedelta) -> None:
+        self._known(envelope_id).expires_at = self._clock() + span
 
     def finish_void(self, envelope_id: str) -> None:
         """The provider gets round to the void that was asked for."""
@@ -99,6 +129,8 @@ class FakeSignatures:
         found = next((contract for contract in self.contracts if contract.id == envelope_id), None)
         if found is None:
             raise VendorRefused(f"there is no contract {envelope_id}")
+        if found.status is EnvelopeStatus.SENT and found.expires_at and found.expires_at <= self._clock():
+            found.status, found.reason, found.changed_at = EnvelopeStatus.VOIDED, EXPIRED, found.expires_at
         return found
 
     def _through_trouble(self, work: Callable[[], Answer]) -> Answer:
@@ -112,4 +144,6 @@ class FakeSignatures:
 
 
 def _state(contract: Contract) -> EnvelopeState:
-    return EnvelopeState(contract.id, contract.status, contract.key, contract.reason, contract.changed_at)
+    return EnvelopeState(
+        contract.id, contract.status, contract.key, contract.reason, contract.changed_at, contract.expires_at
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
@@ -180,6 +181,38 @@ def test_nobody_without_a_token_gets_past_the_authorizer(stack: Stack) -> None:
     assert stack.request("GET", "/deals").status == 401
     assert stack.request("GET", "/deals", token=expired).status == 401
     assert stack.request("GET", "/health").status == 200
+
+
+def test_a_contract_that_is_out_is_shown_to_its_signer_and_sent_again(stack: Stack, people: People) -> None:
+    line = {"id": "1", "sku": "CORE-01", "quantity": "10", "periods": 12, "list_unit_price": "100.00"}
+    quote = {
+        "name": "To be signed at once",
+        "owner_id": "person-rita",
+        "customer": {"id": "acct-8", "name": "Eighth Inc", "country": "US"},
+        "contact": {"name": "Eve Eighth", "email": "eve@eighth.example"},
+        "currency": "USD",
+        "risk": "low",
+        "payment_terms_days": 30,
+        "term_months": 12,
+        "lines": [{**line, "discount_percent": "10"}],
+    }
+    made = stack.request("POST", "/deals", json=quote, token=stack.token("person-rita", "rep"))
+    assert made.status == 201, made.body
+    deal_id, token = made.json()["deal_id"], stack.token("person-desk", "deal_desk")
+    until("out for signature", lambda: deal(stack, deal_id).get("stage") == "out_for_signature", lambda: None)
+
+    again = stack.request("POST", f"/deals/{deal_id}/signature/resend", token=token)
+    shown = stack.request("POST", f"/deals/{deal_id}/signature/view", token=token)
+    refused = stack.request("POST", f"/deals/{deal_id}/signature/view", token=stack.token("person-rita", "rep"))
+
+    assert (again.status, shown.status, refused.status) == (202, 200, 403), shown.body
+    with urllib.request.urlopen(shown.json()["url"], timeout=5) as page:
+        assert b"Please review and sign: Please sign: To be signed at once" in page.read()
+    until(
+        "sent again",
+        lambda: any("resend_envelope=true" in r["path"] for r in stack.twin("docusign", "requests")),
+        lambda: None,
+    )
 
 
 def test_a_deal_made_by_rest_answers_with_its_decision(stack: Stack) -> None:

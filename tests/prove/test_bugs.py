@@ -17,7 +17,7 @@ FOUND_BY: dict[Any, tuple[int, str]] = {
     bugs.publish_before_commit: (28, "never happened so"),
     bugs.conflict_is_replay: (46, "was acknowledged and is not recorded"),
     bugs.return_in_the_loop: (3, "n8n never heard"),
-    bugs.no_look_up: (82, "two envelopes were sent"),
+    bugs.no_look_up: (144, "two envelopes were sent"),
     bugs.signature_of_parsed_json: (0, "a genuine letter was refused"),
     bugs.forget_the_fingerprint: (46, "without an approval of its terms"),
     bugs.expired_is_good_enough: (6, "after its approval had ended"),

@@ -79,6 +79,10 @@ def by_use_cases() -> list[e.Event]:
         e.EffectFailed("envelope:d-1:r1:1", "send_envelope", "DocuSign refused"),
         e.InvoiceFailed("invoice:inv_d-1_1", "inv_d-1_1", "QuickBooks has no item CORE-01"),
         e.EnvelopeReported("env-d-1", "envelope:d-1:r1:1", "signature_request_all_signed"),
+        e.EnvelopeExpirySet("env-d-1", LATER),
+        e.EnvelopeResendRequested("resend:envelope:d-1:r1:1", "env-d-1"),
+        e.EnvelopeResent("resend:envelope:d-1:r1:1", "env-d-1"),
+        e.SigningViewRequested("env-d-1"),
         e.VendorAsked("signature", "sent"),
         e.InvoiceReported("inv_d-1_1", "7", "updated: 0.00 of 1200.50 USD open"),
     ]

@@ -203,7 +203,10 @@ class SubmittedQuote:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class CrmAnswer:
-    """A decided approval record as the CRM has it now, with the groups of the person who decided."""
+    """A decided approval record as the CRM has it now, with the groups of the person who decided.
+
+    `conditions` are as they typed them, one a line; a yes is `conditional` when they pressed the button that says so.
+    """
 
     key: str
     deal_id: str
@@ -213,6 +216,8 @@ class CrmAnswer:
     by: str
     groups: frozenset[str]
     comment: str
+    conditional: bool = False
+    conditions: str = ""
 
 
 class Crm(Protocol):
@@ -231,11 +236,14 @@ class Crm(Protocol):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class EnvelopeState:
+    """`expires_at` is when the provider ends an unsigned contract, where it says so."""
+
     envelope_id: str
     status: EnvelopeStatus
     key: str
     reason: str
     changed_at: datetime
+    expires_at: datetime | None = None
 
 
 class Signatures(Protocol):
@@ -248,6 +256,18 @@ class Signatures(Protocol):
     def status(self, envelope_id: str) -> EnvelopeState: ...
 
     def void(self, envelope_id: str, reason: str) -> None: ...
+
+    def resend(self, envelope_id: str, signer: Person) -> None:
+        """The signer gets the provider's e-mail once more; asked twice, at worst twice. Raises `VendorRefused` for an
+        envelope that is not out.
+        """
+        ...
+
+    def recipient_view(self, envelope_id: str, signer: Person, return_url: str) -> str:
+        """An address at which this signer can sign, once and soon. It is never kept, and what comes back with the
+        signer to `return_url` proves nothing. Raises `VendorRefused` where the provider has no such page.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -333,6 +353,10 @@ class Payments(Protocol):
 
     def refunds_of(self, reference: str) -> list[RefundState]:
         """Every refund of this money, whoever made it."""
+        ...
+
+    def disputes_of(self, reference: str) -> list[DisputeState]:
+        """Every dispute about this money. What a refund gave back for one is not in its amount: it counts once."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -10,7 +11,7 @@ from dealdesk.domain import credit_memos, differences, invoices, payments, refun
 from dealdesk.domain import events as e
 from dealdesk.domain.attention import waits_for_finance
 from dealdesk.domain.collected import collected, difference, entries, settlement
-from dealdesk.domain.deal import Deal, waits_for
+from dealdesk.domain.deal import Deal, may_be_silent_for, waits_for
 from dealdesk.domain.directory import NOBODY
 from dealdesk.domain.money import Money
 from dealdesk.domain.stages import (
@@ -243,11 +244,35 @@ def test_8_nobody_is_chased_for_money_while_a_dispute_is_open() -> None:
     story.then(payments.link_created(story.deal, key, "cs_2", "https://pay.test/cs_2", LATER))
     assert waits_for(story.deal) == "request_payment"
 
+    assert may_be_silent_for(story.deal) == timedelta(0)
+
     dispute(story, OPEN)
-    assert waits_for(story.deal) is None
+    assert (waits_for(story.deal), may_be_silent_for(story.deal)) == ("request_payment", timedelta(days=1))
     dispute(story, WON)
 
+    assert (waits_for(story.deal), may_be_silent_for(story.deal)) == ("request_payment", timedelta(0))
+
+
+def test_8_only_an_open_dispute_is_asked_about() -> None:
+    story = dispute(a_story(Stage.CLOSED), OPEN)
     assert waits_for(story.deal) == "request_payment"
+
+    assert waits_for(dispute(story, LOST).deal) is None
+
+
+def test_8_a_dispute_that_was_lost_shrinks_to_what_was_not_refunded_and_never_grows_again() -> None:
+    story = dispute(a_story(Stage.CLOSED), OPEN, 400_000)
+    dispute(story, LOST, 400_000)
+    refunded(story, 400_000)
+    dispute(story, LOST, 0)
+    assert has(story.deal) == DUE - 400_000
+
+    dispute(story, LOST, 400_000)
+    dispute(story, OPEN, 400_000)
+    dispute(story, WON, 400_000)
+
+    assert has(story.deal) == DUE - 400_000
+    assert [one.status for one in story.deal.disputes] == [LOST]
 
 
 def test_8_disputed_and_refunded_at_once_is_not_counted_twice() -> None:

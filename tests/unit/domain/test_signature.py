@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import permutations
 from typing import Any
 
@@ -10,9 +12,10 @@ import pytest
 from dealdesk.domain import events as e
 from dealdesk.domain import signature
 from dealdesk.domain.deal import Deal
+from dealdesk.domain.expiries import expiries
 from dealdesk.domain.fold import fold
 from dealdesk.domain.stages import Effect, EnvelopeStatus, Stage
-from dealdesk.errors import DealUnknown
+from dealdesk.errors import CertificateInvalid, DealUnknown, WrongStage
 from tests.unit.domain.deals import NOW, Story, a_deal, a_story
 from tests.unit.domain.quotes import a_quote
 
@@ -194,3 +197,94 @@ def test_a_voided_contract_says_whether_it_expired() -> None:
 
     assert isinstance(expired, e.EnvelopeVoided)
     assert expired.expired
+
+
+def test_an_e_mail_that_is_on_its_way_is_not_asked_for_again() -> None:
+    story = a_story(Stage.OUT_FOR_SIGNATURE)
+    asked = story.then(signature.resend(story.deal, NOW)).deal
+
+    assert [(intent.effect, intent.subject) for intent in asked.intents] == [(Effect.RESEND_ENVELOPE, ENVELOPE)]
+    assert signature.resend(asked, NOW) == []
+
+
+def test_after_it_was_sent_or_refused_the_e_mail_can_be_asked_for_again() -> None:
+    story = a_story(Stage.OUT_FOR_SIGNATURE)
+    asked = story.then(signature.resend(story.deal, NOW))
+    key = f"resend:{KEY}"
+
+    sent = fold(asked.deal, [e.EnvelopeResent(key, ENVELOPE)], NOW)
+    refused = fold(asked.deal, [e.EffectFailed(key, "resend_envelope", "no")], NOW)
+
+    assert sent.intents == ()
+    assert types(signature.resend(sent, NOW)) == types(signature.resend(refused, NOW)) == ["document.resend_requested"]
+
+
+@pytest.mark.parametrize("status", [COMPLETED, DECLINED, VOIDED])
+def test_nobody_is_written_to_about_a_contract_that_ended_meanwhile(status: EnvelopeStatus) -> None:
+    story = a_story(Stage.OUT_FOR_SIGNATURE)
+    asked = story.then(signature.resend(story.deal, NOW))
+
+    over = asked.then(report(asked.deal, status)).deal
+
+    assert [intent for intent in over.intents if intent.effect is Effect.RESEND_ENVELOPE] == []
+
+
+@pytest.mark.parametrize("what", [signature.resend, signature.show])
+@pytest.mark.parametrize("stage", [Stage.APPROVED, Stage.SIGNED, Stage.AWAITING_PAYMENT, Stage.RECALLED])
+def test_only_a_contract_that_is_out_is_sent_again_or_shown(what: Any, stage: Stage) -> None:
+    with pytest.raises(WrongStage, match="no contract of deal d-1 is out"):
+        what(a_deal(stage), NOW)
+
+
+@pytest.mark.parametrize("what", [signature.resend, signature.show])
+def test_a_contract_whose_approval_has_ended_is_neither_sent_again_nor_shown(what: Any) -> None:
+    deal = a_deal(Stage.OUT_FOR_SIGNATURE)
+    assert deal.certificate is not None
+
+    what(deal, deal.certificate.expires_at)
+    with pytest.raises(CertificateInvalid, match="expired"):
+        what(deal, deal.certificate.expires_at + timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("what", [signature.resend, signature.show])
+def test_a_contract_with_other_terms_than_the_approved_is_neither_sent_again_nor_shown(what: Any) -> None:
+    deal = a_deal(Stage.OUT_FOR_SIGNATURE)
+    assert deal.envelope is not None
+    other = replace(deal, envelope=replace(deal.envelope, fingerprint="0" * 64))
+    edited = replace(deal, quote=a_quote(payment_terms_days=31))
+
+    for changed in (other, edited):
+        with pytest.raises(CertificateInvalid):
+            what(changed, NOW)
+
+
+def dated(deal: Deal, ends: datetime | None, status: EnvelopeStatus = SENT) -> list[e.Event]:
+    return signature.moved(deal, KEY, ENVELOPE, status, "", NOW, NOW, "docusign", ends)
+
+
+def test_the_end_that_the_provider_tells_is_the_contracts_end_and_a_repetition_changes_nothing() -> None:
+    story = a_story(Stage.OUT_FOR_SIGNATURE)
+    ends = NOW + timedelta(days=120)
+
+    told = story.then(dated(story.deal, ends)).deal
+
+    assert expiries(told).ends["envelope"] == ends
+    assert dated(told, ends) == []
+    assert dated(told, None) == []
+    assert types(dated(told, ends + timedelta(days=1))) == ["document.expiry_set"]
+
+
+def test_a_report_that_beats_our_own_answer_tells_the_end_as_well() -> None:
+    deal = a_deal(Stage.APPROVED)
+
+    assert types(dated(deal, NOW + timedelta(days=1))) == ["document.sent", "document.expiry_set"]
+
+
+@pytest.mark.parametrize("status", [COMPLETED, DECLINED, VOIDED])
+def test_a_contract_that_is_over_has_no_end_any_more(status: EnvelopeStatus) -> None:
+    story = a_story(Stage.OUT_FOR_SIGNATURE)
+    told = story.then(dated(story.deal, NOW + timedelta(days=1)))
+
+    over = told.then(dated(told.deal, NOW + timedelta(days=2), status)).deal
+
+    assert expiries(over).ends["envelope"] is None

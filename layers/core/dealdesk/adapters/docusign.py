@@ -24,11 +24,10 @@ from docusign_esign import (
 )
 from docusign_esign.client.api_exception import ApiException
 
+from dealdesk.adapters.contract_texts import contract_texts
 from dealdesk.adapters.docusign_login import Login, message_of
 from dealdesk.contracts.docusign import DEAL_FIELD, EXPIRED, INTENT_FIELD, STATUS, moment
 from dealdesk.domain.deal import Deal
-from dealdesk.domain.money import format_money
-from dealdesk.domain.quote import Quote
 from dealdesk.domain.stages import EnvelopeStatus
 from dealdesk.errors import VendorRefused, VendorUnavailable
 from dealdesk.ports import EnvelopeState, Person
@@ -106,15 +105,12 @@ class DocusignSignatures:
         if look := self._looks.get(envelope_id):
             self._looks[envelope_id] = (look[0], replace(look[1], status=EnvelopeStatus.VOIDED, reason=reason))
 
-    def resend(self, envelope_id: str) -> None:
-        """The signer gets the e-mail again. Raises `VendorRefused` for an envelope that is not out."""
+    def resend(self, envelope_id: str, signer: Person) -> None:
+        """Whoever of the envelope has not signed gets the e-mail again."""
         self._call(lambda api: api.update(self._account_id, envelope_id, envelope=Envelope(), resend_envelope="true"))
 
     def recipient_view(self, envelope_id: str, signer: Person, return_url: str) -> str:
-        """An address at which this signer can sign, once, within a few minutes.
-
-        What comes back with the signer to `return_url` proves nothing; Connect tells what was signed.
-        """
+        """An address that opens once, within a few minutes; Connect tells what was signed."""
         view = RecipientViewRequest(
             authentication_method="none",
             client_user_id=signer.id,
@@ -131,11 +127,6 @@ class DocusignSignatures:
     def _definition(self, key: str, deal: Deal, signer: Person) -> EnvelopeDefinition:
         assert deal.quote is not None
         quote = deal.quote
-        texts = {
-            "deal_total": format_money(quote.net_total),
-            "payment_terms": quote.terms_of_payment,
-            "term": _term(quote),
-        }
         role = TemplateRole(
             role_name=SIGNER_ROLE,
             name=signer.name,
@@ -143,7 +134,7 @@ class DocusignSignatures:
             # Both ways are open to the signer: the link in DocuSign's e-mail, and `recipient_view`.
             client_user_id=signer.id,
             embedded_recipient_start_url="SIGN_AT_DOCUSIGN",
-            tabs=Tabs(text_tabs=[Text(tab_label=label, value=value) for label, value in texts.items()]),
+            tabs=Tabs(text_tabs=[Text(tab_label=label, value=value) for label, value in contract_texts(quote).items()]),
         )
         fields = {DEAL_FIELD: deal.id, INTENT_FIELD: key}
         return EnvelopeDefinition(
@@ -229,10 +220,5 @@ def _state(envelope: Envelope) -> EnvelopeState:
         key=key,
         reason=envelope.voided_reason or declined or (EXPIRED if envelope.status == "timedout" else ""),
         changed_at=moment(str(changed)),
+        expires_at=moment(str(envelope.expire_date_time)) if envelope.expire_date_time else None,
     )
-
-
-def _term(quote: Quote) -> str:
-    months = f"{quote.term_months} months"
-    committed = quote.committed_months
-    return months if committed == quote.term_months else f"{months}, may end after {committed}"

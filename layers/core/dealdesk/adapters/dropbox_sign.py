@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -10,6 +11,7 @@ from typing import TypeVar
 import msgspec
 import requests
 
+from dealdesk.adapters.contract_texts import contract_texts
 from dealdesk.contracts.dropbox_sign import (
     DEAL_FIELD,
     INTENT_FIELD,
@@ -19,7 +21,6 @@ from dealdesk.contracts.dropbox_sign import (
     state_of,
 )
 from dealdesk.domain.deal import Deal
-from dealdesk.domain.money import format_money
 from dealdesk.domain.stages import EnvelopeStatus
 from dealdesk.errors import VendorRefused, VendorUnavailable
 from dealdesk.ports import EnvelopeState, Person
@@ -30,6 +31,7 @@ TITLE_LIMIT = 255
 PAGE_SIZE, MOST_PAGES = 100, 20
 # Lists may lag behind ("there may be a minor delay after creation"): after doubt, this long before they are asked.
 LISTED_AFTER_SECONDS = 60
+REMINDED_SECONDS = 3600
 CLOCKS_APART = timedelta(minutes=5)
 GONE = 410
 
@@ -89,21 +91,31 @@ class DropboxSignSignatures:
             if self.status(envelope_id).status is EnvelopeStatus.SENT:
                 raise
 
+    def resend(self, envelope_id: str, signer: Person) -> None:
+        """A reminder. Dropbox Sign sends none within an hour of the last: then the signer has just had one."""
+        try:
+            self._call("POST", f"/remind/{envelope_id}", body={"email_address": signer.email, "name": signer.name})
+        except VendorRefused:
+            request = _read(self._call("GET", f"/{envelope_id}"), OneRequest).signature_request
+            if state_of(request).status is not EnvelopeStatus.SENT or not _just_reminded(request, signer):
+                raise
+
+    def recipient_view(self, envelope_id: str, signer: Person, return_url: str) -> str:
+        """Always refused: only a request that was made for embedding has a page, it sends no e-mail, and its page opens
+        by Dropbox Sign's own script alone.
+        """
+        raise VendorRefused("Dropbox Sign has no signing page for a contract that it has sent by e-mail; send it again")
+
     def _definition(self, key: str, deal: Deal, signer: Person) -> dict[str, object]:
         assert deal.quote is not None
         quote = deal.quote
-        fields = {
-            "deal_total": format_money(quote.net_total),
-            "payment_terms": f"net {quote.payment_terms_days}",
-            "term": f"{quote.term_months} months",
-        }
         name = quote.name[: TITLE_LIMIT - len(key) - 3]
         return {
             "template_ids": [self._template_id],
             "title": f"{name} [{key}]",
             "subject": f"Please sign: {quote.name}"[:TITLE_LIMIT],
             "signers": [{"role": SIGNER_ROLE, "name": signer.name, "email_address": signer.email}],
-            "custom_fields": [{"name": name, "value": value} for name, value in fields.items()],
+            "custom_fields": [{"name": name, "value": value} for name, value in contract_texts(quote).items()],
             "metadata": {DEAL_FIELD: deal.id, INTENT_FIELD: key},
             "allow_decline": True,
             "test_mode": self._test_mode,
@@ -160,6 +172,12 @@ def _all_older(page: list[SignatureRequest], oldest: float) -> bool:
     """Whether no later page can hold a newer request: the list is expected newest first, and seen to be so."""
     times = [request.created_at for request in page]
     return bool(times) and times == sorted(times, reverse=True) and times[-1] < oldest
+
+
+def _just_reminded(request: SignatureRequest, signer: Person) -> bool:
+    theirs = [signature for signature in request.signatures if signature.signer_email_address == signer.email]
+    reminded = max((signature.last_reminded_at or 0 for signature in theirs), default=0)
+    return time.time() - reminded < REMINDED_SECONDS
 
 
 def _wait_seconds(response: requests.Response) -> int | None:

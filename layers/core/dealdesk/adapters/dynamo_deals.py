@@ -30,7 +30,7 @@ from dealdesk.adapters.claims import (
 )
 from dealdesk.adapters.dynamo_references import reference_items
 from dealdesk.domain.chain import Recorded, link
-from dealdesk.domain.deal import Deal, DealId, look_again_at, waits_for
+from dealdesk.domain.deal import Deal, DealId, look_again_at, may_be_silent_for, waits_for
 from dealdesk.domain.events import Event, QuoteEvaluated
 from dealdesk.domain.fold import fold
 from dealdesk.edge import aws
@@ -153,7 +153,7 @@ class DynamoDeals:
             updated_at=now.isoformat(),
             summary=codec.dump(_summary(deal, now)),
             due_key=f"DUE#{shard}" if waits else None,
-            due_at=(now + self._silent_after).isoformat() if waits else None,
+            due_at=(now + max(self._silent_after, may_be_silent_for(deal))).isoformat() if waits else None,
             waits_for=waits,
         )
 

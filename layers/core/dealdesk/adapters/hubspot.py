@@ -15,8 +15,9 @@ import hubspot
 
 from dealdesk.adapters import hubspot_quote
 from dealdesk.adapters.hubspot_calls import Gone, asked_of
-from dealdesk.adapters.hubspot_history import DECIDED_ON, decision_of, last_editor_of
+from dealdesk.adapters.hubspot_history import CONDITIONS, DECIDED_ON, decision_of, last_editor_of
 from dealdesk.adapters.hubspot_quote import Record, read_terms
+from dealdesk.contracts.crm_answers import WITH_CONDITIONS, YES
 from dealdesk.contracts.hubspot import DECISION, SUBMITTED, moment_of, person_id_of, record_id_of
 from dealdesk.domain.provider_choice import NO_RULES, ProviderRules
 from dealdesk.domain.quote import InvalidQuote
@@ -27,7 +28,7 @@ BATCH, BATCH_WITH_HISTORY, PAGE = 100, 50, 500
 SEARCH_PAGE = 200
 KEY = "approval_key"
 SIGNER_LABEL, PRIMARY_LABEL = "signer", "primary"
-APPROVAL = (KEY, "deal_id", "step", "label", "fingerprint", "status", "summary", DECISION, "comment")
+APPROVAL = (KEY, "deal_id", "step", "label", "fingerprint", "status", "summary", DECISION, "comment", CONDITIONS)
 
 
 class HubspotCrm:
@@ -71,7 +72,7 @@ class HubspotCrm:
                 approval_key,
                 id_property=KEY,
                 properties=list(APPROVAL),
-                properties_with_history=[DECISION, *DECIDED_ON],
+                properties_with_history=[DECISION, CONDITIONS, *DECIDED_ON],
             )
         except Gone:
             return None
@@ -82,7 +83,7 @@ class HubspotCrm:
             linked = self._links_of(record_id_of(deal_id), self._approval_type)
         except Gone:
             return []
-        records = self._read(self._approval_type, list(linked), APPROVAL, history=[DECISION, *DECIDED_ON])
+        records = self._read(self._approval_type, list(linked), APPROVAL, history=[DECISION, CONDITIONS, *DECIDED_ON])
         answers = [self._answer(record) for record in records]
         return [answer for answer in answers if answer is not None and answer.deal_id == deal_id]
 
@@ -142,10 +143,12 @@ class HubspotCrm:
             deal_id=given["deal_id"],
             step=given["step"],
             fingerprint=given["fingerprint"],
-            approve=decision.value == "Approve",
+            approve=decision.value in YES,
             by=person_id_of(decision.updated_by_user_id),
             groups=self._groups(decision.updated_by_user_id),
             comment=given.get("comment") or "",
+            conditional=decision.value == WITH_CONDITIONS,
+            conditions=given.get(CONDITIONS) or "",
         )
 
     def _groups(self, user_id: int) -> frozenset[str]:

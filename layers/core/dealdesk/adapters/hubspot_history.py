@@ -12,6 +12,8 @@ from dealdesk.contracts.hubspot import DECISION, moment_of, person_id_of
 BY_HAND = {"CRM_UI", "CRM_UI_BULK_ACTION", "MOBILE_IOS", "MOBILE_ANDROID"}
 # What a decision is about is written by the desk; a person who changes it afterwards would forge the decision.
 DECIDED_ON = ("approval_key", "deal_id", "step", "fingerprint")
+# What the yes depends on is typed before the decision, or with it.
+CONDITIONS = "conditions"
 BY_APP = {"INTEGRATION", "API"}
 
 # The versions of each property, as the library gives them.
@@ -19,13 +21,17 @@ History = Mapping[str, Sequence[Any]]
 
 
 def decision_of(history: History) -> Any | None:
-    """The newest decision, if a person made it on what the desk had written, and that has not changed since."""
+    """The newest decision, if a person made it on what the desk had written, and neither that nor the conditions that
+    they typed have changed since.
+    """
     newest = {
         name: max(history.get(name) or [], key=lambda version: version.timestamp, default=None)
-        for name in (DECISION, *DECIDED_ON)
+        for name in (DECISION, CONDITIONS, *DECIDED_ON)
     }
-    decision = newest.pop(DECISION)
+    decision, conditions = newest.pop(DECISION), newest.pop(CONDITIONS)
     if not decision or not decision.value or decision.source_type not in BY_HAND or not decision.updated_by_user_id:
+        return None
+    if conditions and conditions.timestamp > decision.timestamp:
         return None
     for written in newest.values():
         if not written or written.source_type not in BY_APP or written.timestamp > decision.timestamp:

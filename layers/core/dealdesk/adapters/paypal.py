@@ -18,16 +18,17 @@ import msgspec
 import requests
 
 from dealdesk.adapters.paypal_login import PaypalLogin, translated
-from dealdesk.contracts import paypal
+from dealdesk.contracts import paypal, paypal_disputes
 from dealdesk.contracts.paypal_money import to_paypal
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.money import Money
 from dealdesk.errors import Malformed, VendorRefused, VendorUnavailable
-from dealdesk.ports import PaymentLink, PaymentState, RefundState
+from dealdesk.ports import DisputeState, PaymentLink, PaymentState, RefundState
 
 TIMEOUT_SECONDS = (3.05, 10)
 REQUEST_ID_LIMIT = 108
 DESCRIPTION_LIMIT = 127
+DISPUTES_A_PAGE = 50
 # The payer has three hours to open the link, and from then three more to approve and be captured.
 LINK_LIVES = timedelta(hours=3)
 ORDER_LIVES = timedelta(hours=6)
@@ -120,10 +121,27 @@ class PaypalPayments:
 
     def refunds_of(self, reference: str) -> list[RefundState]:
         """Those of the capture, from its order: PayPal has no list of refunds."""
+        return [paypal.refund_state_of(refund) for refund in self._refunds(reference)]
+
+    def disputes_of(self, reference: str) -> list[DisputeState]:
+        """Those of the capture; a refund at PayPal by hand settles a dispute, and is no part of it any more."""
+        asked = f"/v1/customer/disputes?disputed_transaction_id={reference}&page_size={DISPUTES_A_PAGE}"
+        listed = self._read(self._call("GET", asked), paypal_disputes.Listed)
+        if not listed.items:
+            return []
+        if any(link.rel == "next" for link in listed.links):
+            raise VendorRefused(f"PayPal has more than {DISPUTES_A_PAGE} disputes about {reference}")
+        refunds = self._refunds(reference)
+        shown = [
+            self._read(self._call("GET", f"/v1/customer/disputes/{one.dispute_id}"), paypal_disputes.Dispute)
+            for one in listed.items
+        ]
+        return paypal_disputes.states_of(shown, refunds)
+
+    def _refunds(self, reference: str) -> list[paypal.Refund]:
         capture = self._read(self._call("GET", f"/v2/payments/captures/{reference}"), paypal.Capture)
         order = self._read(self._call("GET", f"/v2/checkout/orders/{capture.order_id}"), paypal.Order)
-        made = order.unit.payments.refunds
-        return [paypal.refund_state_of(refund) for refund in made if refund.capture_id in ("", reference)]
+        return [refund for refund in order.unit.payments.refunds if refund.capture_id in ("", reference)]
 
     def _state(self, response: requests.Response) -> PaymentState:
         order = self._read(response, paypal.Order)

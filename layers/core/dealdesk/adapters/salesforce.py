@@ -26,6 +26,7 @@ from simple_salesforce.exceptions import (
 )
 from simple_salesforce.format import format_soql
 
+from dealdesk.contracts.crm_answers import WITH_CONDITIONS, YES
 from dealdesk.contracts.salesforce_ids import long_id, person_id_of
 from dealdesk.domain.money import parse_decimal
 from dealdesk.domain.provider_choice import NO_RULES, ProviderRules
@@ -51,8 +52,8 @@ _LINES = (
     "FROM OpportunityLineItem WHERE OpportunityId = {} ORDER BY SortOrder"
 )
 _ANSWERS = (
-    "SELECT Id, Approval_Key__c, Deal_Id__c, Step__c, Fingerprint__c, Decision__c, Decided_By__c, Comment__c "
-    "FROM Deal_Desk_Approval__c WHERE "
+    "SELECT Id, Approval_Key__c, Deal_Id__c, Step__c, Fingerprint__c, Decision__c, Decided_By__c, Comment__c, "
+    "Conditions__c FROM Deal_Desk_Approval__c WHERE "
 )
 _GROUPS = "SELECT Group.DeveloperName FROM GroupMember WHERE UserOrGroupId = {}"
 _SUBMITTED = "SELECT Id, Submitted_At__c FROM Opportunity WHERE Submitted_At__c >= {}"
@@ -143,10 +144,12 @@ class SalesforceCrm:
             deal_id=record["Deal_Id__c"],
             step=record["Step__c"],
             fingerprint=record["Fingerprint__c"],
-            approve=record["Decision__c"] == "Approve",
+            approve=record["Decision__c"] in YES,
             by=person_id_of(user),
             groups=frozenset(groups),
             comment=record.get("Comment__c") or "",
+            conditional=record["Decision__c"] == WITH_CONDITIONS,
+            conditions=record.get("Conditions__c") or "",
         )
 
     def _ask(self, soql: str) -> list[dict[str, Any]]:

@@ -9,12 +9,12 @@ from typing import TypeVar
 import msgspec
 import stripe
 
-from dealdesk.contracts.stripe import Refund, Session, refund_state_of, state_of
+from dealdesk.contracts.stripe import Dispute, Refund, Session, dispute_state_of, refund_state_of, state_of
 from dealdesk.contracts.stripe_money import to_stripe
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.money import Money
 from dealdesk.errors import VendorRefused, VendorUnavailable
-from dealdesk.ports import PaymentLink, PaymentState, RefundState
+from dealdesk.ports import DisputeState, PaymentLink, PaymentState, RefundState
 
 TIMEOUT_SECONDS = 8
 KEY_LIMIT = 255
@@ -110,6 +110,13 @@ class StripePayments:
         def search(client: stripe.StripeClient) -> list[RefundState]:
             page = client.v1.refunds.list({"payment_intent": reference, "limit": 100})
             return [_refund(refund) for refund in page.auto_paging_iter()]
+
+        return self._call(search)
+
+    def disputes_of(self, reference: str) -> list[DisputeState]:
+        def search(client: stripe.StripeClient) -> list[DisputeState]:
+            page = client.v1.disputes.list({"payment_intent": reference, "limit": 100})
+            return [dispute_state_of(_read(shown, Dispute)) for shown in page.auto_paging_iter()]
 
         return self._call(search)
 

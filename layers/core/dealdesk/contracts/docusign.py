@@ -56,6 +56,7 @@ class EnvelopeSummary(msgspec.Struct, rename="camel"):
     custom_fields: _CustomFields | None = None
     status_changed_date_time: str | None = None
     completed_date_time: str | None = None
+    expire_date_time: str | None = None
     voided_reason: str | None = None
     recipients: _Recipients | None = None
 
@@ -126,6 +127,7 @@ def state_of(message: ConnectMessage) -> EnvelopeState | None:
         changed_at=moment(
             summary.completed_date_time or summary.status_changed_date_time or message.generated_date_time
         ),
+        expires_at=moment(summary.expire_date_time) if summary.expire_date_time else None,
     )
 
 

@@ -65,6 +65,8 @@ class Signature(msgspec.Struct):
     status_code: str
     decline_reason: str | None = None
     signed_at: int | None = None
+    last_reminded_at: int | None = None
+    signer_email_address: str | None = None
 
 
 class SignatureRequest(msgspec.Struct):
@@ -74,6 +76,7 @@ class SignatureRequest(msgspec.Struct):
     is_declined: bool
     signatures: list[Signature]
     metadata: dict[str, Any] | list[Any] | None = None
+    expires_at: int | None = None
 
     @property
     def key(self) -> str:
@@ -150,7 +153,8 @@ def state_of(request: SignatureRequest) -> EnvelopeState:
         status, reason = EnvelopeStatus.VOIDED, EXPIRED
     signed = [signature.signed_at for signature in request.signatures if signature.signed_at]
     changed_at = datetime.fromtimestamp(max(signed, default=request.created_at), UTC)
-    return EnvelopeState(request.signature_request_id, status, request.key, reason, changed_at)
+    expires_at = datetime.fromtimestamp(request.expires_at, UTC) if request.expires_at else None
+    return EnvelopeState(request.signature_request_id, status, request.key, reason, changed_at, expires_at)
 
 
 def _text(metadata: dict[str, Any] | list[Any] | None, name: str) -> str:

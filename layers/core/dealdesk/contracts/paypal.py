@@ -16,6 +16,7 @@ from dealdesk.errors import Malformed
 from dealdesk.ports import PaymentState, RefundState
 
 T = TypeVar("T")
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 CUSTOM_ID_LIMIT = 127
 _PAYMENT_ID = re.compile(r"pay_(.+)_[0-9]+")
 
@@ -70,6 +71,7 @@ class Refund(msgspec.Struct):
     amount: Amount
     invoice_id: str = ""
     status_details: _StatusDetails = msgspec.field(default_factory=_StatusDetails)
+    create_time: Moment | None = None
     links: list[Link] = []
 
     @property
@@ -109,7 +111,7 @@ class Order(msgspec.Struct):
     id: str
     status: str
     purchase_units: list[PurchaseUnit]
-    create_time: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    create_time: Moment | None = None
     links: list[Link] = []
 
     @property

@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field, model_validator
 from dealdesk.contracts.fields import Id, Note, Number, Small, Strict, Text
 from dealdesk.contracts.line_rest import AmendsIn, LineIn
 from dealdesk.contracts.money_rest import CreditOut, DisputeOut, RefundOut, UnappliedOut
+from dealdesk.domain.condition_lines import MOST_CONDITIONS, VALUE_LIMIT, Fact, Op, incomparable
 from dealdesk.domain.events import Condition
-from dealdesk.domain.money import parse_decimal
 from dealdesk.domain.provider_choice import NO_RULES, ProviderRules
 from dealdesk.domain.quote import Billing, Customer, InvalidQuote, Quote, Risk
 from dealdesk.domain.terms import PaymentTerms, parse_terms
@@ -173,34 +173,14 @@ def _payment_terms(days: int | None, typed: str | None) -> tuple[int, str | None
 class ConditionIn(Strict):
     """`fact` is one of the decision's facts; `op` says how it compares with `value`."""
 
-    fact: Literal[
-        "discount_pct",
-        "recurring_discount_pct",
-        "one_time_discount_pct",
-        "usage_discount_pct",
-        "margin_pct",
-        "payment_days",
-        "term_months",
-        "total_contract_value",
-        "billing",
-        "committed_months",
-        "annual_contract_value",
-        "annual_recurring_revenue",
-        "discretionary_discount_pct",
-        "exit_discount_pct",
-        "later_segment_discount_pct",
-        "delta_discount_pct",
-    ]
-    op: Literal["max", "min", "same"]
-    value: Annotated[str, Field(min_length=1, max_length=32)]
+    fact: Fact
+    op: Op
+    value: Annotated[str, Field(min_length=1, max_length=VALUE_LIMIT)]
 
     @model_validator(mode="after")
     def comparable(self) -> ConditionIn:
-        if self.op == "same":
-            return self
-        if self.fact == "billing":
-            raise ValueError("billing is compared by `same`")
-        parse_decimal(self.value)
+        if wrong := incomparable(self.fact, self.op, self.value):
+            raise ValueError(wrong)
         return self
 
 
@@ -212,7 +192,7 @@ class ApprovalIn(Strict):
 
     step: Id
     decision: Literal["approve", "approve_with_conditions", "reject"]
-    conditions: Annotated[tuple[ConditionIn, ...], Field(max_length=20)] = ()
+    conditions: Annotated[tuple[ConditionIn, ...], Field(max_length=MOST_CONDITIONS)] = ()
     fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     round: Annotated[int, Field(strict=True, ge=1)] | None = None
     comment: Note = ""
@@ -315,6 +295,12 @@ class InvoiceOut(BaseModel):
     differs: bool
     settlement: str
     credits: list[CreditOut]
+
+
+class SigningOut(BaseModel):
+    """Whoever opens `url` first signs as the customer; hand it to nobody else."""
+
+    url: str
 
 
 class ExpiriesOut(BaseModel):

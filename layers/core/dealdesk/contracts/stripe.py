@@ -148,7 +148,7 @@ def correction_of(event: StripeEvent) -> Correction | None:
         case kind if kind.startswith("charge.dispute."):
             dispute = _object(event, Dispute)
             known = dispute.payment_intent
-            return Correction(known, dispute=_dispute_state(dispute)) if known else None
+            return Correction(known, dispute=dispute_state_of(dispute)) if known else None
         case _:
             return None
 
@@ -163,7 +163,7 @@ def refund_state_of(refund: Refund) -> RefundState:
     )
 
 
-def _dispute_state(dispute: Dispute) -> DisputeState:
+def dispute_state_of(dispute: Dispute) -> DisputeState:
     """An inquiry that was closed by a warning moved no money: it counts as won."""
     ended = {"won": "won", "warning_closed": "won", "lost": "lost"}
     amount = from_stripe(dispute.amount, dispute.currency)

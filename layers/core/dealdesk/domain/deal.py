@@ -22,6 +22,7 @@ from dealdesk.domain.stages import (
 )
 
 DealId = NewType("DealId", str)
+DISPUTES_ASKED_EVERY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -286,6 +287,15 @@ def look_again_at(deal: Deal) -> datetime | None:
 
 def waits_for(deal: Deal) -> str | None:
     """The reaction that can move a silent deal on, or None when it waits for a person or for nothing."""
+    return _moved_by(deal) or ("request_payment" if deal.is_disputed else None)
+
+
+def may_be_silent_for(deal: Deal) -> timedelta:
+    """How long at least nobody asks: only a dispute is open, which takes weeks."""
+    return timedelta(0) if _moved_by(deal) else DISPUTES_ASKED_EVERY
+
+
+def _moved_by(deal: Deal) -> str | None:
     for intent in deal.intents:
         if not intent.failed:
             return REACTION_OF[intent.effect]
@@ -305,6 +315,7 @@ def waits_for(deal: Deal) -> str | None:
 REACTION_OF = {
     Effect.SEND_ENVELOPE: "request_signature",
     Effect.VOID_ENVELOPE: "request_signature",
+    Effect.RESEND_ENVELOPE: "request_signature",
     Effect.CREATE_PAYMENT: "request_payment",
     Effect.CAPTURE_PAYMENT: "request_payment",
     Effect.CANCEL_PAYMENT: "request_payment",

@@ -89,12 +89,16 @@ from dealdesk.domain.quote_events import (
 from dealdesk.domain.signature_events import (
     EnvelopeCompleted,
     EnvelopeDeclined,
+    EnvelopeExpirySet,
     EnvelopeReported,
     EnvelopeRequested,
+    EnvelopeResendRequested,
+    EnvelopeResent,
     EnvelopeSent,
     EnvelopeVoided,
     EnvelopeVoidRequested,
     SignatureEvent,
+    SigningViewRequested,
 )
 
 __all__ = [
@@ -125,8 +129,11 @@ __all__ = [
     "EffectFailed",
     "EnvelopeCompleted",
     "EnvelopeDeclined",
+    "EnvelopeExpirySet",
     "EnvelopeReported",
     "EnvelopeRequested",
+    "EnvelopeResendRequested",
+    "EnvelopeResent",
     "EnvelopeSent",
     "EnvelopeVoidRequested",
     "EnvelopeVoided",
@@ -174,6 +181,7 @@ __all__ = [
     "RefundSubmitted",
     "Scope",
     "SignatureEvent",
+    "SigningViewRequested",
     "StageAsked",
     "StepAsked",
     "VendorAsked",

@@ -21,17 +21,18 @@ class Expiries(NamedTuple):
 def expiries(deal: Deal) -> Expiries:
     """The four ends of a deal as it stands.
 
-    What is signed has no end but that of its payment link. An envelope has the end that the deal was told of, if any.
+    What is signed has no end but that of its payment link. An envelope that is out has the end that its provider told.
     """
     valid = None
     if deal.quote is not None and deal.quote.valid_until is not None:
         valid = datetime.combine(deal.quote.valid_until, time.max, tzinfo=UTC)
+    out = deal.envelope is not None and deal.envelope.status is EnvelopeStatus.SENT
     signed = deal.envelope is not None and deal.envelope.status is EnvelopeStatus.COMPLETED
     pending = deal.payment is not None and deal.payment.status is PaymentStatus.PENDING
     ends: dict[str, datetime | None] = {
         QUOTE: valid,
         APPROVAL: deal.certificate.expires_at if deal.certificate else None,
-        ENVELOPE: None if signed or deal.envelope is None else deal.envelope.expires_at,
+        ENVELOPE: deal.envelope.expires_at if out and deal.envelope else None,
         LINK: deal.payment.expires_at if pending and deal.payment else None,
     }
     counted = (LINK,) if signed else (QUOTE, APPROVAL, ENVELOPE, LINK)

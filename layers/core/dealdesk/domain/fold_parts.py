@@ -12,6 +12,8 @@ from dealdesk.domain.stages import (
     Effect,
 )
 
+SENDS = frozenset({Effect.SEND_ENVELOPE, Effect.RESEND_ENVELOPE})
+
 
 def open_intent(deal: Deal, intent: Intent) -> Deal:
     """A failed intent that is asked for again starts afresh but keeps its count, so that it looks up first."""
@@ -26,8 +28,8 @@ def close_intent(deal: Deal, key: str) -> Deal:
 
 
 def unsent(deal: Deal) -> tuple[Intent, ...]:
-    """The intents without that to send; one to withdraw an overtaken contract outlives the terms."""
-    return tuple(intent for intent in deal.intents if intent.effect is not Effect.SEND_ENVELOPE)
+    """The intents without those to send; one to withdraw an overtaken contract outlives the terms."""
+    return tuple(intent for intent in deal.intents if intent.effect not in SENDS)
 
 
 def without(deal: Deal, subject: str) -> tuple[Intent, ...]:

@@ -112,8 +112,17 @@ def about_signature(deal: Deal, event: e.SignatureEvent, at: datetime) -> Deal:
             fingerprint, provider = (intent.subject, intent.provider) if intent else ("", "")
             sent = Envelope(event.envelope_id, event.key, EnvelopeStatus.SENT, fingerprint, provider=provider)
             return close_intent(replace(deal, stage=Stage.OUT_FOR_SIGNATURE, envelope=sent), event.key)
-        case e.EnvelopeReported():
+        case e.EnvelopeExpirySet() if deal.envelope and deal.envelope.id == event.envelope_id:
+            return replace(deal, envelope=replace(deal.envelope, expires_at=event.expires_at))
+        case e.EnvelopeExpirySet() | e.EnvelopeReported() | e.SigningViewRequested():
             return deal
+        case e.EnvelopeResendRequested():
+            provider = deal.envelope.provider if deal.envelope else ""
+            return open_intent(
+                deal, Intent(event.key, Effect.RESEND_ENVELOPE, event.envelope_id, at, provider=provider)
+            )
+        case e.EnvelopeResent():
+            return close_intent(deal, event.key)
         case e.EnvelopeVoidRequested():
             unwanted = Intent(event.key, Effect.VOID_ENVELOPE, event.envelope_id, at, provider=event.provider)
             return open_intent(deal, unwanted)

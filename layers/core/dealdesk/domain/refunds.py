@@ -200,12 +200,19 @@ def disputed(
 ) -> list[e.Event]:
     """The payer's bank takes money back, or gives it again; a late `OPEN` does not open what has ended.
 
-    Refunds that have not been tried yet and are no longer covered fail, the newest first: the bank pays that customer.
+    One that has ended only gets smaller: what a refund gave back for it counts as that refund. Refunds that have not
+    been tried yet and are no longer covered fail, the newest first: the bank pays that customer.
     """
     money = recorded(deal, reference)
     known = next((dispute for dispute in deal.disputes if dispute.id == dispute_id), None)
     fee = fee or (known.fee if known else None)
-    if known and (known.status in ENDED or (known.status, known.amount, known.fee) == (status, amount, fee)):
+    if known and (known.status, known.amount, known.fee) == (status, amount, fee):
+        return []
+    if (
+        known
+        and known.status in ENDED
+        and not (known.status is status and _in(money, amount) < _in(money, known.amount))
+    ):
         return []
     said = e.PaymentDisputed(dispute_id, money.payment_id, reference, amount, status.value, reason, fee)
     told: list[e.Event] = [said]

@@ -6,10 +6,11 @@ from datetime import datetime
 
 from dealdesk.domain import events as e
 from dealdesk.domain import payments
-from dealdesk.domain.deal import Deal
+from dealdesk.domain.certificate import gate
+from dealdesk.domain.deal import Deal, Envelope
 from dealdesk.domain.fold import fold
-from dealdesk.domain.stages import EnvelopeStatus
-from dealdesk.errors import DealUnknown
+from dealdesk.domain.stages import EnvelopeStatus, Stage
+from dealdesk.errors import CertificateInvalid, DealUnknown, WrongStage
 
 
 def request(deal: Deal) -> list[e.Event]:
@@ -28,6 +29,29 @@ def withdraw(deal: Deal, reason: str) -> list[e.Event]:
         return []
     out = deal.envelope
     return [e.EnvelopeVoidRequested(f"void:{out.key}", out.id, reason, out.provider)]
+
+
+def require_out(deal: Deal, effect: str, now: datetime) -> Envelope:
+    """The envelope that is out with exactly the terms that are approved. Raises `WrongStage`, `CertificateInvalid`."""
+    out = deal.envelope
+    if out is None or out.status is not EnvelopeStatus.SENT or deal.stage is not Stage.OUT_FOR_SIGNATURE:
+        raise WrongStage(f"{effect} refused: no contract of deal {deal.id} is out for signature")
+    if gate(deal, effect, now, signed=False) != out.fingerprint:
+        raise CertificateInvalid(f"{effect} refused: the contract of deal {deal.id} that is out has other terms")
+    return out
+
+
+def resend(deal: Deal, now: datetime) -> list[e.Event]:
+    """The intent to have the provider's e-mail sent again; none while one is on its way. Raises as `require_out`."""
+    out = require_out(deal, "resending", now)
+    key = f"resend:{out.key}"
+    intent = deal.intent(key)
+    return [] if intent and not intent.failed else [e.EnvelopeResendRequested(key, out.id)]
+
+
+def show(deal: Deal, now: datetime) -> list[e.Event]:
+    """Somebody wants an address at which the signer can sign. Raises as `require_out`."""
+    return [e.SigningViewRequested(require_out(deal, "the signing view", now).id)]
 
 
 def sent(deal: Deal, key: str, envelope_id: str, now: datetime, provider: str = "") -> list[e.Event]:
@@ -53,6 +77,7 @@ def moved(
     at: datetime,
     now: datetime,
     provider: str = "",
+    expires_at: datetime | None = None,
 ) -> list[e.Event]:
     """What a report of the vendor changes. Late, repeated and contradicting reports change nothing.
 
@@ -81,7 +106,8 @@ def moved(
         case EnvelopeStatus.VOIDED:
             happened.append(e.EnvelopeVoided(envelope_id, reason, expired="expired" in reason.lower()))
         case EnvelopeStatus.SENT:
-            pass
+            if expires_at and expires_at != deal.envelope.expires_at:
+                happened.append(e.EnvelopeExpirySet(envelope_id, expires_at))
     return happened
 
 

@@ -23,6 +23,15 @@ class EnvelopeSent:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class EnvelopeExpirySet:
+    """The provider says until when the contract can be signed."""
+
+    TYPE: ClassVar[str] = "document.expiry_set"
+    envelope_id: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class EnvelopeReported:
     """The vendor says, without proof, that something became of this envelope; it is asked before anything moves."""
 
@@ -63,12 +72,40 @@ class EnvelopeVoidRequested:
     provider: str = ""
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class EnvelopeResendRequested:
+    """Somebody wants the signer to have the provider's e-mail once more."""
+
+    TYPE: ClassVar[str] = "document.resend_requested"
+    key: str
+    envelope_id: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class EnvelopeResent:
+    TYPE: ClassVar[str] = "document.resent"
+    key: str
+    envelope_id: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SigningViewRequested:
+    """Somebody asks for an address at which the signer can sign; the address itself is kept nowhere."""
+
+    TYPE: ClassVar[str] = "document.view_requested"
+    envelope_id: str
+
+
 SignatureEvent = (
     EnvelopeRequested
     | EnvelopeSent
+    | EnvelopeExpirySet
     | EnvelopeReported
     | EnvelopeCompleted
     | EnvelopeDeclined
     | EnvelopeVoided
     | EnvelopeVoidRequested
+    | EnvelopeResendRequested
+    | EnvelopeResent
+    | SigningViewRequested
 )

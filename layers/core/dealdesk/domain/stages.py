@@ -76,6 +76,7 @@ class Effect(StrEnum):
 
     SEND_ENVELOPE = "send_envelope"
     VOID_ENVELOPE = "void_envelope"
+    RESEND_ENVELOPE = "resend_envelope"
     CREATE_PAYMENT = "create_payment"
     CAPTURE_PAYMENT = "capture_payment"
     CANCEL_PAYMENT = "cancel_payment"

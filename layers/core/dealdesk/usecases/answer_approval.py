@@ -7,9 +7,11 @@ from datetime import datetime
 
 from dealdesk.domain import invoices
 from dealdesk.domain.approvals import Answer, decide
+from dealdesk.domain.condition_lines import read_conditions
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.directory import Directory
-from dealdesk.domain.events import Event
+from dealdesk.domain.events import Condition, Event
+from dealdesk.errors import Conflict, Malformed
 from dealdesk.ports import Approvers, Cause, Crm, CrmAnswer, Deals
 from dealdesk.usecases.change import change
 
@@ -36,6 +38,7 @@ def answer_approval(
 
 
 def _events_of(deal: Deal, answer: CrmAnswer, directory: Directory, now: datetime) -> list[Event]:
+    conditions = _conditions_of(answer)
     if answer.step == INVOICE_STEP:
         invoice_id = answer.key.rsplit(":", 1)[1]
         if answer.approve:
@@ -48,9 +51,24 @@ def _events_of(deal: Deal, answer: CrmAnswer, directory: Directory, now: datetim
         answer.by,
         answer.groups,
         comment=answer.comment,
+        conditions=conditions,
         round=_round_of(answer.key),
     )
     return decide(deal, given, directory, now)
+
+
+def _conditions_of(answer: CrmAnswer) -> tuple[Condition, ...]:
+    """What the yes depends on. Raises `Conflict` for what cannot be enforced as it was meant: it is no yes at all."""
+    if not answer.approve:
+        return ()
+    if answer.step == INVOICE_STEP and answer.conditional:
+        raise Conflict(f"approval {answer.key}: an invoice is approved as it is, or rejected")
+    if bool(answer.conditions.strip()) != answer.conditional:
+        raise Conflict(f"approval {answer.key}: conditions go with a yes with conditions, and only with it")
+    try:
+        return read_conditions(answer.conditions) if answer.conditional else ()
+    except Malformed as unreadable:
+        raise Conflict(f"approval {answer.key}: {unreadable}") from unreadable
 
 
 def _round_of(approval_key: str) -> int | None:

@@ -1,18 +1,20 @@
-"""Give approved refunds back, and ask what became of those that have not arrived."""
+"""Give approved refunds back, and ask what became of those that have not arrived, and of disputes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from dealdesk.domain import payments, refunds
 from dealdesk.domain.deal import Deal, Intent, Refund
 from dealdesk.domain.events import EffectFailed, Event, VendorAsked
-from dealdesk.domain.stages import RefundStatus
+from dealdesk.domain.fold import fold
+from dealdesk.domain.stages import DisputeStatus, RefundStatus
 from dealdesk.errors import Conflict, VendorRefused
 from dealdesk.ports import Cause, Correction, Deals, Payments, RefundState
 from dealdesk.usecases.carry_out import Work
 from dealdesk.usecases.change import change
+from dealdesk.usecases.record_correction import corrected
 
 PaymentsOf = Callable[[str], Payments]
 """The provider of this name. Raises `VendorRefused` for one that is not set up."""
@@ -30,25 +32,42 @@ def give_back(providers: PaymentsOf) -> Work[RefundState]:
     )
 
 
-def ask_about_refunds(deals: Deals, providers: PaymentsOf, known: Deal, *, cause: Cause, now: datetime) -> Deal:
-    """The vendor's word on refunds that it took and that have not arrived; `VendorAsked` when nothing moved."""
+def ask_about_money_back(deals: Deals, providers: PaymentsOf, known: Deal, *, cause: Cause, now: datetime) -> Deal:
+    """The vendor's word on refunds that have not arrived and on open disputes; `VendorAsked` when nothing moved.
+
+    Money that is disputed is asked about as a whole: a refund by hand may have settled the dispute.
+    """
     waiting = [r for r in known.refunds if r.status is RefundStatus.SUBMITTED and r.requested_by]
     states = [(refund, _look_up(providers, known, refund)) for refund in waiting]
-    if not states:
+    disputed = {d.payment_id for d in known.disputes if d.status is DisputeStatus.OPEN}
+    back = [said for payment_id in sorted(disputed) for said in money_back(providers, known, payment_id)]
+    if not (states or disputed):
         return known
 
     def decide(deal: Deal) -> list[Event]:
         moved = [event for refund, state in states if state for event in _told(deal, refund, state)]
-        return moved or [VendorAsked("refund", "pending")]
+        moved += all_corrected(deal, back, now)
+        return moved or [VendorAsked("dispute", "open") if disputed else VendorAsked("refund", "pending")]
 
     return change(deals, known.id, decide, cause=cause, actor="system:chase_stalled", now=now)
 
 
-def given_back(providers: PaymentsOf, known: Deal, payment_id: str) -> list[Correction]:
-    """The vendor's word on every refund of the money that came by this payment, whoever made it."""
+def money_back(providers: PaymentsOf, known: Deal, payment_id: str) -> list[Correction]:
+    """The vendor's word on every refund of the money that came by this payment, whoever made it, and every dispute."""
     vendor = providers(payments.find(known, payment_id).provider)
     arrived = [money.reference for money in refunds.received(known) if money.payment_id == payment_id]
-    return [Correction(one, refund=state) for one in arrived for state in vendor.refunds_of(one)]
+    told = [Correction(one, refund=state) for one in arrived for state in vendor.refunds_of(one)]
+    return told + [Correction(one, dispute=state) for one in arrived for state in vendor.disputes_of(one)]
+
+
+def all_corrected(deal: Deal, said: Sequence[Correction], now: datetime) -> list[Event]:
+    """The entries that several words of the vendor make, each after those before it."""
+    happened: list[Event] = []
+    for one in said:
+        told = corrected(deal, one)
+        happened += told
+        deal = fold(deal, told, now)
+    return happened
 
 
 def _call(providers: PaymentsOf, deal: Deal, refund: Refund) -> RefundState:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from dealdesk.domain import signature
 from dealdesk.domain.deal import Deal
+from dealdesk.domain.events import Event
 from dealdesk.ports import Cause, Deals, EnvelopeState
 from dealdesk.usecases.change import change
 
@@ -16,10 +17,23 @@ def record_signature(
     return change(
         deals,
         deal_id,
-        lambda deal: signature.moved(
-            deal, state.key, state.envelope_id, state.status, state.reason, state.changed_at, now, vendor
-        ),
+        lambda deal: told(deal, state, now, vendor),
         cause=cause,
         actor=f"vendor:{vendor}",
         now=now,
+    )
+
+
+def told(deal: Deal, state: EnvelopeState, now: datetime, vendor: str = "") -> list[Event]:
+    """What the provider's word on an envelope changes. Raises `DealUnknown` for one that the deal never asked for."""
+    return signature.moved(
+        deal,
+        state.key,
+        state.envelope_id,
+        state.status,
+        state.reason,
+        state.changed_at,
+        now,
+        vendor,
+        state.expires_at,
     )

@@ -15,8 +15,7 @@ from dealdesk.errors import VendorRefused
 from dealdesk.ports import Cause, Deals, PaymentLink, Payments, PaymentState
 from dealdesk.usecases.carry_out import Work, carry_out
 from dealdesk.usecases.change import change
-from dealdesk.usecases.give_back import PaymentsOf, ask_about_refunds, give_back, given_back
-from dealdesk.usecases.record_correction import corrected
+from dealdesk.usecases.give_back import PaymentsOf, all_corrected, ask_about_money_back, give_back, money_back
 from dealdesk.usecases.record_payment import events_of
 
 ACTOR = "system:request_payment"
@@ -37,8 +36,9 @@ def ask_about_payment(deals: Deals, providers: PaymentsOf, deal_id: str, *, caus
     """The vendor's word on a payment that has been silent; `VendorAsked` when nothing moved."""
     known = deals.load(deal_id, cause)
     payment = known.payment
-    if payment is None or payment.session_id is None or payment.status is not PaymentStatus.PENDING:
-        return ask_about_refunds(deals, providers, known, cause=cause, now=now)
+    waits = payment and payment.session_id and payment.status is PaymentStatus.PENDING and not known.is_disputed
+    if payment is None or not payment.session_id or not waits:
+        return ask_about_money_back(deals, providers, known, cause=cause, now=now)
     state = providers(payment.provider).state(payment.session_id)
     return change(
         deals,
@@ -53,8 +53,9 @@ def ask_about_payment(deals: Deals, providers: PaymentsOf, deal_id: str, *, caus
 def answer_report(
     deals: Deals, providers: PaymentsOf, deal_id: str, payment_id: str, session_id: str, *, cause: Cause, now: datetime
 ) -> Deal:
-    """The vendor's word on a session, and on the refunds of its money, that a message only hinted at; nothing is
-    recorded when nothing moved.
+    """The vendor's word on a session, or on the refunds and disputes of its money, that a message only hinted at.
+
+    A hint that names no session is about money that has arrived. Nothing is recorded when nothing moved.
 
     Raises `VendorRefused` for a session that pays something else.
     """
@@ -66,11 +67,11 @@ def answer_report(
     state = providers(payment.provider).state(asked)
     if state.payment_id not in ("", payment_id):
         raise VendorRefused(f"session {asked} pays {state.payment_id}, not {payment_id}")
-    back = given_back(providers, known, payment_id)
+    back = [] if session_id else money_back(providers, known, payment_id)
     return change(
         deals,
         deal_id,
-        lambda deal: events_of(deal, state, now) or [event for said in back for event in corrected(deal, said)],
+        lambda deal: events_of(deal, state, now) or all_corrected(deal, back, now),
         cause=cause,
         actor=f"vendor:{payment.provider}",
         now=now,

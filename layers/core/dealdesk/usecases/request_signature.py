@@ -9,13 +9,14 @@ from typing import cast
 from dealdesk.domain import signature
 from dealdesk.domain.certificate import gate, has_expired
 from dealdesk.domain.deal import Deal, Envelope, Intent
-from dealdesk.domain.events import ApprovalExpired, EnvelopeVoided, Event, VendorAsked
+from dealdesk.domain.events import ApprovalExpired, EnvelopeResent, EnvelopeVoided, Event, VendorAsked
 from dealdesk.domain.stages import Effect, EnvelopeStatus, Stage
-from dealdesk.errors import VendorRefused
+from dealdesk.errors import Conflict, VendorRefused
 from dealdesk.ports import Approvers, Cause, Deals, EnvelopeState, People, Person, Policies, Signatures
 from dealdesk.usecases.carry_out import Work, carry_out
 from dealdesk.usecases.change import change
 from dealdesk.usecases.follow_policy import follow_policy
+from dealdesk.usecases.record_signature import told
 
 ACTOR = "system:request_signature"
 
@@ -32,7 +33,7 @@ def request_signature(
     deal_id: str,
     clock: Callable[[], datetime],
 ) -> list[str]:
-    """Carries out the deal's open intents to send and to void; returns their keys.
+    """Carries out the deal's open intents to send, to void and to send again; returns their keys.
 
     An approval that has ended is recorded as such instead, so that the rep can submit again. Where the policy or the
     rate moved since, and would ask for more, the deal is judged again and nothing is sent.
@@ -46,8 +47,12 @@ def request_signature(
     send: Work[str] = Work(
         actor=ACTOR,
         gate=lambda deal, _, now: gate(deal, "signature", now, signed=False),
-        look_up=lambda deal, intent: _id_of(signatures(_provider(deal, intent)).look_up(intent.key, intent.opened_at)),
-        call=lambda deal, intent, _: signatures(_provider(deal, intent)).send(intent.key, deal, _signer(people, deal)),
+        look_up=lambda deal, intent: _id_of(
+            signatures(provider_of(deal, intent)).look_up(intent.key, intent.opened_at)
+        ),
+        call=lambda deal, intent, _: signatures(provider_of(deal, intent)).send(
+            intent.key, deal, signer_of(people, deal)
+        ),
         record=lambda deal, intent, envelope_id, now: signature.sent(
             deal, intent.key, envelope_id, now, intent.provider
         ),
@@ -56,10 +61,17 @@ def request_signature(
         actor=ACTOR,
         gate=lambda *_: None,
         look_up=lambda *_: None,
-        call=lambda deal, intent, _: _void(signatures(_provider(deal, intent)), intent),
+        call=lambda deal, intent, _: _void(signatures(provider_of(deal, intent)), intent),
         record=_record_void,
     )
-    works = {Effect.SEND_ENVELOPE: send, Effect.VOID_ENVELOPE: void}
+    resend: Work[bool] = Work(
+        actor=ACTOR,
+        gate=lambda *_: None,
+        look_up=lambda *_: None,
+        call=lambda deal, intent, now: _resend(signatures(provider_of(deal, intent)), people, deal, intent, now),
+        record=lambda _, intent, __, ___: [EnvelopeResent(intent.key, intent.subject)],
+    )
+    works = {Effect.SEND_ENVELOPE: send, Effect.VOID_ENVELOPE: void, Effect.RESEND_ENVELOPE: resend}
     return carry_out(deals, deal_id, cast("dict[Effect, Work[object]]", works), clock)
 
 
@@ -68,11 +80,10 @@ def ask_about_signature(deals: Deals, signatures: SignaturesOf, deal_id: str, *,
     known = deals.load(deal_id, cause)
     if known.envelope is None or known.stage is not Stage.OUT_FOR_SIGNATURE:
         return known
-    state = signatures(_provider(known, known.envelope)).status(known.envelope.id)
+    state = signatures(provider_of(known, known.envelope)).status(known.envelope.id)
 
     def decide(deal: Deal) -> Sequence[Event]:
-        moved = signature.moved(deal, state.key, state.envelope_id, state.status, state.reason, state.changed_at, now)
-        return moved or [VendorAsked("signature", state.status.value)]
+        return told(deal, state, now) or [VendorAsked("signature", state.status.value)]
 
     return change(deals, deal_id, decide, cause=cause, actor="system:chase_stalled", now=now)
 
@@ -81,7 +92,7 @@ def _expire(deals: Deals, signatures: SignaturesOf, deal: Deal, now: datetime) -
     """An attempt whose answer was lost may have sent the contract in time: then it is out, and nothing expires."""
     intent = next((i for i in deal.intents if i.effect is Effect.SEND_ENVELOPE), None)
     tried = intent is not None and intent.attempts
-    out = signatures(_provider(deal, intent)).look_up(intent.key, intent.opened_at) if intent and tried else None
+    out = signatures(provider_of(deal, intent)).look_up(intent.key, intent.opened_at) if intent and tried else None
     assert deal.certificate is not None
     ended = deal.certificate.expires_at
 
@@ -94,13 +105,14 @@ def _expire(deals: Deals, signatures: SignaturesOf, deal: Deal, now: datetime) -
     change(deals, deal.id, decide, cause=cause, actor=ACTOR, now=now)
 
 
-def _provider(deal: Deal, about: Intent | Envelope) -> str:
+def provider_of(deal: Deal, about: Intent | Envelope) -> str:
     """Who signs this one; what was asked before providers were recorded went where the quote says."""
     assert deal.quote is not None
     return about.provider or deal.quote.providers.signature
 
 
-def _signer(people: People, deal: Deal) -> Person:
+def signer_of(people: People, deal: Deal) -> Person:
+    """Raises `VendorRefused` where the deal names nobody."""
     contact_id = deal.quote.contact_id if deal.quote else None
     person = people.find(contact_id) if contact_id else None
     if person is None:
@@ -121,7 +133,17 @@ def _void(signatures: Signatures, intent: Intent) -> EnvelopeState:
     return state
 
 
+def _resend(signatures: Signatures, people: People, deal: Deal, intent: Intent, now: datetime) -> bool:
+    """The terms may have lost their approval since somebody asked: then nobody is written to."""
+    try:
+        signature.require_out(deal, "resending", now)
+    except Conflict as closed:
+        raise VendorRefused(str(closed)) from closed
+    signatures.resend(intent.subject, signer_of(people, deal))
+    return True
+
+
 def _record_void(deal: Deal, intent: Intent, state: EnvelopeState, now: datetime) -> Sequence[Event]:
     if state.status is EnvelopeStatus.VOIDED:
         return [EnvelopeVoided(intent.subject, state.reason, expired=False)]
-    return signature.moved(deal, state.key, state.envelope_id, state.status, state.reason, state.changed_at, now)
+    return told(deal, state, now)
