@@ -183,13 +183,14 @@ def preview(body: rest.QuoteIn) -> rest.DecisionOut:
     )
 
 
-@app.post("/payments/process", summary="Collect the deal's total; the amount comes from the deal")
+@app.post("/payments/process", summary="Collect the deal's total, or the rest of it; the amount comes from the deal")
 def process_payment(body: rest.ProcessIn, key: Key = None) -> Response[rest.PaymentOut]:
     ask = Ask(app, body, key, COLLECTS)
     deal = ask.change(body.deal_id, lambda deal, now: payments.ask(deal, now, body.provider))
-    deal = wait_for_link(deal)
     assert deal.payment is not None
-    return as_response(HTTPStatus.OK, views.payment_view(deal, deal.payment))
+    payment_id = deal.payment.id
+    deal = wait_for_link(deal, payment_id)
+    return as_response(HTTPStatus.OK, views.payment_view(deal, payments.find(deal, payment_id)))
 
 
 @app.get("/payments/<payment_id>", summary="A payment")

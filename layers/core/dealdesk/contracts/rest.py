@@ -264,13 +264,17 @@ class TimelineOut(BaseModel):
 
 
 class PaymentOut(BaseModel):
-    """Refunds and disputes are entries beside the payment and never change its status."""
+    """Refunds and disputes are entries beside the payment and never change its status.
+
+    `received_minor` is what has arrived of the `amount_minor` that was asked; what was over is in `unapplied`.
+    """
 
     payment_id: str
     deal_id: str
     provider: str
     status: str
     amount_minor: int
+    received_minor: int | None
     currency: str
     url: str | None
     reason: str
@@ -328,6 +332,8 @@ class ExpiriesOut(BaseModel):
 
 
 class DealOut(BaseModel):
+    """`outstanding_minor` is what the customer still owes; null before the first payment was asked for."""
+
     deal_id: str
     version: int
     stage: str
@@ -340,6 +346,7 @@ class DealOut(BaseModel):
     unmet_conditions: list[str]
     inside_approval_of: str | None = None
     envelope: dict[str, Any] | None
+    outstanding_minor: int | None
     payments: list[PaymentOut]
     refunds: list[RefundOut]
     disputes: list[DisputeOut]

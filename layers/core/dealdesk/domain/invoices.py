@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from dealdesk.domain import events as e
 from dealdesk.domain.certificate import gate
-from dealdesk.domain.collected import difference
+from dealdesk.domain.collected import difference, still_differs
 from dealdesk.domain.deal import Deal, Invoice
 from dealdesk.domain.directory import Directory
 from dealdesk.domain.entitlement import authority_of, decides_on_request
@@ -31,6 +31,15 @@ def stage(deal: Deal, now: datetime) -> list[e.Event]:
         return draft(deal, now)
     except CertificateInvalid:
         return []
+
+
+def follow_money(deal: Deal, now: datetime) -> list[e.Event]:
+    """What money that has just arrived makes possible: the draft of a paid deal, the end of one that was short."""
+    if deal.stage is Stage.PAID:
+        return stage(deal, now)
+    invoice = deal.invoice
+    short = deal.stage is Stage.INVOICED and invoice is not None and invoice.differs
+    return [closed(deal, now)] if short and invoice and not still_differs(deal, invoice) else []
 
 
 def draft(deal: Deal, now: datetime, ledger: str | None = None, by: str = DESK) -> list[e.Event]:
