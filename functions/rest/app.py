@@ -36,7 +36,7 @@ from pages import payment_page
 from replies import as_response, guarded, install
 
 from dealdesk.contracts import rest, views
-from dealdesk.domain import approvals, invoices, payments
+from dealdesk.domain import approvals, invoices, payments, replacements
 from dealdesk.domain.advice import what_would_pass
 from dealdesk.domain.approvals import Answer
 from dealdesk.domain.chain import first_break
@@ -199,10 +199,17 @@ def get_payment(payment_id: str) -> Response[rest.PaymentOut]:
     return as_response(HTTPStatus.OK, views.payment_view(deal, payments.find(deal, payment_id)))
 
 
-@app.post("/invoices/stage", summary="The draft invoice of a paid deal")
+@app.post("/invoices/stage", summary="The draft invoice of a paid deal, or one in place of another")
 def stage_invoice(body: rest.StageIn, key: Key = None) -> Response[rest.InvoiceOut]:
-    ask = Ask(app, body, key, COLLECTS)
-    deal = ask.change(body.deal_id, lambda deal, now: invoices.draft(deal, now, body.ledger, ask.who.person_id))
+    ask, replaces = Ask(app, body, key, COLLECTS), body.replaces
+    by, ledger = ask.who.person_id, body.ledger
+
+    def decide(deal: Any, now: Any) -> Any:
+        if replaces:
+            return replacements.stage(deal, replaces, by, now, ledger)
+        return invoices.draft(deal, now, ledger, by)
+
+    deal = ask.change(body.deal_id, decide)
     assert deal.invoice is not None
     return as_response(HTTPStatus.OK, views.invoice_view(deal, deal.invoice, invoice_links(app)))
 

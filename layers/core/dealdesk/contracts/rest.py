@@ -230,8 +230,11 @@ class ProcessIn(Strict):
 
 
 class StageIn(Strict):
+    """`replaces` is a posted invoice that was taken back in full, in whose place the new one comes."""
+
     deal_id: Id
     ledger: Books | None = None
+    replaces: Id | None = None
 
 
 class RejectIn(Strict):
@@ -319,6 +322,8 @@ class InvoiceOut(BaseModel):
     differs: bool
     settlement: str
     credits: list[CreditOut]
+    replaces: str | None
+    replaced_by: str | None
 
 
 class ExpiriesOut(BaseModel):

@@ -10,7 +10,7 @@ from dealdesk.contracts import rest
 from dealdesk.contracts.money_rest import credit_out, dispute_out, refund_out, unapplied_out
 from dealdesk.domain.attention import waits_for_finance
 from dealdesk.domain.chain import Recorded
-from dealdesk.domain.collected import collected, difference, outstanding, settlement, still_differs
+from dealdesk.domain.collected import collected, difference, outstanding, replaced_by, settlement, still_differs
 from dealdesk.domain.deal import Deal, Invoice, Payment
 from dealdesk.domain.expiries import expiries
 from dealdesk.domain.grants import unmet
@@ -133,4 +133,6 @@ def _invoice(deal: Deal, invoice: Invoice, preview: Preview) -> rest.InvoiceOut:
         differs=still_differs(deal, invoice),
         settlement=settlement(deal, invoice),
         credits=[credit_out(deal.id, c) for c in deal.credits if c.memo.invoice_id == draft.invoice_id],
+        replaces=draft.replaces or None,
+        replaced_by=replaced_by(deal, invoice),
     )

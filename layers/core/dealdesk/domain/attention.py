@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dealdesk.domain.collected import collected, difference, outstanding, still_differs
+from dealdesk.domain.collected import ENDED, collected, difference, is_taken_back, outstanding, still_differs
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.money import Money, format_money
 from dealdesk.domain.stages import CreditStatus, DisputeStatus, InvoiceStatus, PaymentStatus, RefundStatus, Stage
@@ -40,6 +40,10 @@ def _invoices(deal: Deal) -> Iterator[str]:
         if stops:
             by = format_money(Money(differs, draft.currency))
             yield f"invoice {draft.number} differs by {by} from what was collected: accept it or put it right"
+    newest = next((invoice for invoice in reversed(deal.invoices) if invoice.status not in ENDED), None)
+    money = collected(deal)
+    if newest and money and money.amount_minor and is_taken_back(deal, newest):
+        yield f"invoice {newest.draft.number} is taken back: stage a new one or give {format_money(money)} back"
 
 
 def _decisions(deal: Deal) -> Iterator[str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from dealdesk.domain.deal import Deal, Invoice
 from dealdesk.domain.money import Money
-from dealdesk.domain.stages import DisputeStatus, InvoiceStatus, RefundStatus, Stage
+from dealdesk.domain.stages import CreditStatus, DisputeStatus, InvoiceStatus, RefundStatus, Stage
 
 GONE = frozenset({RefundStatus.SUBMITTED, RefundStatus.SUCCEEDED})
 PAID_ONCE = frozenset({Stage.PAID, Stage.INVOICED, Stage.CLOSED})
@@ -71,21 +71,25 @@ def outstanding(deal: Deal) -> Money:
     """What the customer still owes: of the newest invoice, less what memos took back and what finance accepted.
 
     Before there is an invoice, of the quote, which the deal must have. What was given back once the deal was paid is
-    not asked for again.
+    not asked for again, unless a new invoice asks for it.
     """
     assert deal.quote is not None
     due = deal.quote.net_total
     live = [invoice for invoice in deal.invoices if invoice.status not in ENDED]
     if live:
         due = Money(_billed(deal, live[-1]) - live[-1].accepted_minor, due.currency)
-    money = collected(replace(deal, refunds=()) if deal.stage in PAID_ONCE else deal)
+    given_back = deal.stage in PAID_ONCE and not _is_billed_anew(live)
+    money = collected(replace(deal, refunds=()) if given_back else deal)
     return Money(max(0, due.amount_minor - (money.amount_minor if money else 0)), due.currency)
 
 
 def difference(deal: Deal, invoice: Invoice) -> int:
-    """How much the invoice's total is above what was collected for it; 0 before there is money."""
+    """How much the invoice's total is above what was collected for it; 0 before there is money.
+
+    One that was taken back in full asks for nothing any more: what was collected is for the one that replaces it.
+    """
     money = collected(deal)
-    return 0 if money is None else invoice.total_minor - money.amount_minor
+    return 0 if money is None or is_taken_back(deal, invoice) else invoice.total_minor - money.amount_minor
 
 
 def still_differs(deal: Deal, invoice: Invoice) -> bool:
@@ -100,6 +104,24 @@ def settlement(deal: Deal, invoice: Invoice) -> str:
     if has >= due:
         return "paid"
     return "partially_paid" if has else "open"
+
+
+def is_taken_back(deal: Deal, invoice: Invoice) -> bool:
+    """Whether posted credit memos have taken back all of it, which is all of every line: none goes beyond its line."""
+    about = [credit for credit in deal.credits if credit.memo.invoice_id == invoice.draft.invoice_id]
+    return 0 < invoice.draft.total_minor == sum(c.memo.total_minor for c in about if c.status is CreditStatus.POSTED)
+
+
+def replaced_by(deal: Deal, invoice: Invoice) -> str | None:
+    """The id of the live invoice in its place, if there is one."""
+    live = (one.draft for one in deal.invoices if one.status not in ENDED)
+    return next((draft.invoice_id for draft in live if draft.replaces == invoice.draft.invoice_id), None)
+
+
+def _is_billed_anew(live: Sequence[Invoice]) -> bool:
+    """Whether an invoice that replaces another still has to be settled."""
+    newest = live[-1] if live else None
+    return newest is not None and bool(newest.draft.replaces) and (newest.differs or newest.posted_minor is None)
 
 
 def _billed(deal: Deal, invoice: Invoice) -> int:

@@ -11,7 +11,7 @@ from dealdesk.domain.directory import Directory
 from dealdesk.domain.entitlement import decides_on_request
 from dealdesk.domain.invoices import INVOICE, closed, find
 from dealdesk.domain.money import Money, format_money
-from dealdesk.domain.stages import InvoiceStatus, PaymentStatus
+from dealdesk.domain.stages import InvoiceStatus, PaymentStatus, Stage
 from dealdesk.errors import Conflict, WrongStage
 
 
@@ -41,4 +41,5 @@ def accept(
         now_is = format_money(Money(differs, invoice.draft.currency))
         raise Conflict(f"the difference of invoice {invoice_id} is {now_is} now; look again")
     accepted: list[e.Event] = [e.InvoiceDifferenceAccepted(invoice_id, differs, by, reason)]
-    return [*accepted, closed(deal, now)] if invoice.differs else accepted
+    closes = invoice.differs and deal.stage is not Stage.CLOSED
+    return [*accepted, closed(deal, now)] if closes else accepted

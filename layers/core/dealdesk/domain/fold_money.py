@@ -149,7 +149,8 @@ def about_invoice(deal: Deal, event: e.InvoiceEvent, at: datetime) -> Deal:
         case e.PostingRequested():
             return open_intent(deal, Intent(event.key, Effect.POST_INVOICE, event.invoice_id, at))
         case e.InvoicePosted():
-            deal = close_intent(replace(deal, stage=Stage.INVOICED), event.key)
+            stage = deal.stage if deal.stage is Stage.CLOSED else Stage.INVOICED
+            deal = close_intent(replace(deal, stage=stage), event.key)
             posted = {"ledger_id": event.ledger_id, "posted_minor": event.total_minor, "reason": ""}
             return change_invoice(deal, event.invoice_id, status=InvoiceStatus.POSTED, **posted)
         case e.InvoiceFailed():
