@@ -251,6 +251,19 @@ def test_what_the_ledger_added_is_collected_by_a_link_of_its_own_and_closes_the_
         accept(story, 0)
 
 
+def test_what_finance_tolerates_is_not_asked_for() -> None:
+    story = a_story(Stage.PAID)
+    story.then(invoices.approve(story.deal, "inv_d-1_1", FINANCE, IN_FINANCE, NOBODY, NOW))
+    key, day = "invoice:inv_d-1_1", NOW.date()
+    story.then(invoices.posted(story.deal, key, "71", "DD-1", DUE + 50, day, NOW, tolerance_minor=50))
+
+    assert (story.deal.stage, outstanding(story.deal)) == (Stage.CLOSED, usd(0))
+    assert payments.ask(story.deal, NOW) == []
+    for status in (OPEN, LOST):
+        story.then(refunds.disputed(story.deal, "pi_1", "dp_1", status, usd(PART), "fraudulent"))
+    assert outstanding(story.deal) == usd(PART)
+
+
 def test_a_part_of_what_the_ledger_added_closes_nothing() -> None:
     story = arrived(asked(taxed()), 30_000)
 

@@ -74,13 +74,11 @@ def outstanding(deal: Deal) -> Money:
     not asked for again, unless a new invoice asks for it.
     """
     assert deal.quote is not None
-    due = deal.quote.net_total
     live = [invoice for invoice in deal.invoices if invoice.status not in ENDED]
-    if live:
-        due = Money(_billed(deal, live[-1]) - live[-1].accepted_minor, due.currency)
     given_back = deal.stage in PAID_ONCE and not _is_billed_anew(live)
-    money = collected(replace(deal, refunds=()) if given_back else deal)
-    return Money(max(0, due.amount_minor - (money.amount_minor if money else 0)), due.currency)
+    counted = replace(deal, refunds=()) if given_back else deal
+    due = _asked_by(counted, live[-1]) if live else deal.quote.net_total.amount_minor
+    return Money(max(0, due - _minor(collected(counted))), deal.quote.currency)
 
 
 def difference(deal: Deal, invoice: Invoice) -> int:
@@ -99,8 +97,7 @@ def still_differs(deal: Deal, invoice: Invoice) -> bool:
 
 def settlement(deal: Deal, invoice: Invoice) -> str:
     """`open`, `partially_paid` or `paid`: what is there, against the total less what credit memos took back."""
-    money, due = collected(deal), _billed(deal, invoice)
-    has = money.amount_minor if money else 0
+    has, due = _minor(collected(deal)), _billed(deal, invoice)
     if has >= due:
         return "paid"
     return "partially_paid" if has else "open"
@@ -124,9 +121,21 @@ def _is_billed_anew(live: Sequence[Invoice]) -> bool:
     return newest is not None and bool(newest.draft.replaces) and (newest.differs or newest.posted_minor is None)
 
 
+def _asked_by(deal: Deal, invoice: Invoice) -> int:
+    """One that was posted and does not differ asks for no more than it was closed with: finance tolerates the rest."""
+    due = _billed(deal, invoice) - invoice.accepted_minor
+    if invoice.posted_minor is None or invoice.differs:
+        return due
+    return min(due, _minor(collected(replace(deal, disputes=()))))
+
+
 def _billed(deal: Deal, invoice: Invoice) -> int:
     memos = (credit for credit in deal.credits if credit.memo.invoice_id == invoice.draft.invoice_id)
     return invoice.total_minor - sum(memo.total_minor or 0 for memo in memos)
+
+
+def _minor(money: Money | None) -> int:
+    return money.amount_minor if money else 0
 
 
 def _less(amount: Money) -> Money:
