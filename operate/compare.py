@@ -24,6 +24,7 @@ NOTHING = "nothing"
 # What a vendor may say of a payment that the desk has in this state.
 PAYMENT_SAYS = {
     PaymentStatus.PENDING: {"open", "approved", "processing"},
+    PaymentStatus.PARTIALLY_PAID: {"paid"},
     PaymentStatus.SUCCEEDED: {"paid"},
     PaymentStatus.FAILED: {"expired", "failed"},
     PaymentStatus.ROLLED_BACK: {"expired", "failed"},
@@ -153,10 +154,10 @@ def _paid(state: PaymentState) -> str:
 def _same_payment(payment: Payment, state: PaymentState) -> bool:
     if state.outcome not in PAYMENT_SAYS[payment.status]:
         return False
-    if payment.status is not PaymentStatus.SUCCEEDED:
+    if payment.settled is None:
         return state.payment_id in ("", payment.id)
     told = (state.payment_id, state.amount, state.reference)
-    return told == (payment.id, payment.amount, payment.reference)
+    return told == (payment.id, payment.settled, payment.reference)
 
 
 def _desk_refund(refund: Refund) -> str:

@@ -37,7 +37,7 @@ from pages import payment_page, signature_page
 from replies import as_response, guarded, install
 
 from dealdesk.contracts import rest, views
-from dealdesk.domain import approvals, invoices, payments
+from dealdesk.domain import approvals, invoices, payments, replacements
 from dealdesk.domain.advice import what_would_pass
 from dealdesk.domain.approvals import Answer
 from dealdesk.domain.chain import first_break
@@ -185,13 +185,14 @@ def preview(body: rest.QuoteIn) -> rest.DecisionOut:
     )
 
 
-@app.post("/payments/process", summary="Collect the deal's total; the amount comes from the deal")
+@app.post("/payments/process", summary="Collect the deal's total, or the rest of it; the amount comes from the deal")
 def process_payment(body: rest.ProcessIn, key: Key = None) -> Response[rest.PaymentOut]:
     ask = Ask(app, body, key, COLLECTS)
     deal = ask.change(body.deal_id, lambda deal, now: payments.ask(deal, now, body.provider))
-    deal = wait_for_link(deal)
     assert deal.payment is not None
-    return as_response(HTTPStatus.OK, views.payment_view(deal, deal.payment))
+    payment_id = deal.payment.id
+    deal = wait_for_link(deal, payment_id)
+    return as_response(HTTPStatus.OK, views.payment_view(deal, payments.find(deal, payment_id)))
 
 
 @app.get("/payments/<payment_id>", summary="A payment")
@@ -200,10 +201,17 @@ def get_payment(payment_id: str) -> Response[rest.PaymentOut]:
     return as_response(HTTPStatus.OK, views.payment_view(deal, payments.find(deal, payment_id)))
 
 
-@app.post("/invoices/stage", summary="The draft invoice of a paid deal")
+@app.post("/invoices/stage", summary="The draft invoice of a paid deal, or one in place of another")
 def stage_invoice(body: rest.StageIn, key: Key = None) -> Response[rest.InvoiceOut]:
-    ask = Ask(app, body, key, COLLECTS)
-    deal = ask.change(body.deal_id, lambda deal, now: invoices.draft(deal, now, body.ledger, ask.who.person_id))
+    ask, replaces = Ask(app, body, key, COLLECTS), body.replaces
+    by, ledger = ask.who.person_id, body.ledger
+
+    def decide(deal: Any, now: Any) -> Any:
+        if replaces:
+            return replacements.stage(deal, replaces, by, now, ledger)
+        return invoices.draft(deal, now, ledger, by)
+
+    deal = ask.change(body.deal_id, decide)
     assert deal.invoice is not None
     return as_response(HTTPStatus.OK, views.invoice_view(deal, deal.invoice, invoice_links(app)))
 

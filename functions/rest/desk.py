@@ -26,7 +26,7 @@ from dealdesk.adapters.dynamo_people import DynamoPeople
 from dealdesk.adapters.dynamo_policies import DynamoPolicies
 from dealdesk.contracts import rest
 from dealdesk.contracts.salesforce_ids import deal_id_of, long_id
-from dealdesk.domain import grants, invoices
+from dealdesk.domain import grants, invoices, payments
 from dealdesk.domain.chain import Recorded
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.decision import FxRate
@@ -187,14 +187,14 @@ def contact_of(deal_id: str, contact: rest.ContactIn | None) -> Person | None:
     return Person(f"contact-{deal_id}", contact.name, contact.email) if contact else None
 
 
-def wait_for_link(deal: Deal) -> Deal:
+def wait_for_link(deal: Deal, payment_id: str) -> Deal:
     """The link is made by the reaction that holds the vendor's key; it takes a moment, which is worth waiting for."""
     deadline = time.monotonic() + config().link_wait_seconds
-    payment = deal.payment
-    while payment and payment.status is PaymentStatus.PENDING and not payment.url and time.monotonic() < deadline:
+    payment = payments.find(deal, payment_id)
+    while payment.status is PaymentStatus.PENDING and not payment.url and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
         deal = deals().load(deal.id)
-        payment = deal.payment
+        payment = payments.find(deal, payment_id)
     return deal
 
 

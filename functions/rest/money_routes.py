@@ -17,7 +17,6 @@ from dealdesk.domain import payments, refunds
 from dealdesk.domain.deal import Deal, Refund
 from dealdesk.domain.events import Event
 from dealdesk.domain.money import Money
-from dealdesk.domain.stages import PaymentStatus
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]
 
@@ -29,7 +28,7 @@ def roll_back_payment(payment_id: str, key: Key = None) -> Response[PaymentOut |
         deal_of_payment(payment_id), lambda deal, _: payments.roll_back(deal, payment_id, ask.who.person_id)
     )
     payment = payments.find(deal, payment_id)
-    if payment.status is PaymentStatus.SUCCEEDED:
+    if payment.settled:
         refund = refunds.newest(deal, refunds.reference_of(deal, payment_id))
         return as_response(HTTPStatus.ACCEPTED, rest.refund_view(deal.id, refund))
     return as_response(HTTPStatus.ACCEPTED, views.payment_view(deal, payment))

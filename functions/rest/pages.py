@@ -44,6 +44,7 @@ def invoice_page(deal: Deal, invoice: Invoice) -> str:
         for line in draft.lines
     )
     total = escape(format_money(Money(draft.total_minor, draft.currency)))
+    first = f"<dt>Replaces</dt><dd>{escape(draft.replaces_number)}</dd>" if draft.replaces else ""
     posted = f"<p>Posted to {escape(draft.ledger)} as {escape(invoice.ledger_id)}.</p>" if invoice.ledger_id else ""
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -54,7 +55,7 @@ def invoice_page(deal: Deal, invoice: Invoice) -> str:
 <dl><dt>Customer</dt><dd>{escape(draft.customer_name)}</dd>
 <dt>Deal</dt><dd>{escape(deal.quote.name if deal.quote else deal.id)}</dd>
 <dt>Terms</dt><dd>{escape(str(terms_of(draft)))}, counted from posting</dd>
-<dt>Ledger</dt><dd>{escape(draft.ledger)}</dd></dl>
+<dt>Ledger</dt><dd>{escape(draft.ledger)}</dd>{first}</dl>
 <table><thead><tr><th>Item</th><th class=n>Quantity</th><th class=n>Unit price</th><th class=n>Amount</th></tr></thead>
 <tbody>{rows}</tbody>
 <tfoot><tr><td colspan=3>Total before tax</td><td class=n>{total}</td></tr></tfoot></table>

@@ -47,7 +47,7 @@ SHOWN_BY: dict[str, dict[str, tuple[str, ...]]] = {
             "test_the_caller_chooses_neither_amount_nor_outcome",
             "test_a_signed_deal_is_paid_by_the_amount_of_the_deal",
         ),
-        PAYMENTS: ("test_too_little_or_another_currency_is_kept_apart_and_settles_nothing",),
+        PAYMENTS: ("test_money_that_does_not_fit_is_kept_apart_and_its_link_is_used_up",),
     },
     "05 a deal pays at any stage": {
         PAYMENTS: ("test_a_deal_pays_at_no_stage_but_after_signature", "test_no_payment_passes_a_shut_gate"),
@@ -55,7 +55,7 @@ SHOWN_BY: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "06 a failed payment is stuck with its key": {
         REST: ("test_a_failed_payment_is_asked_again_by_a_new_key_and_not_by_the_old_one",),
-        PAYMENTS: ("test_only_a_payment_that_was_given_up_is_followed_by_another",),
+        PAYMENTS: ("test_only_a_payment_that_was_given_up_or_brought_too_little_is_followed_by_another",),
         "contract/test_stripe_payments.py": (
             "test_a_refund_whose_key_a_kept_500_has_spent_is_made_with_the_facts_next_key",
         ),

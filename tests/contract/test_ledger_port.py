@@ -308,3 +308,59 @@ def test_a_closed_period_takes_no_memo(bench: Bench) -> None:
         bench.ledger().credit(MEMO_KEY, memo, DEAL, TODAY)
 
     assert bench.credits() == []
+
+
+# -- a second invoice
+
+
+def second_of(first: InvoiceDraft) -> InvoiceDraft:
+    """The same lines anew, in place of the first."""
+    number = "DD-0123456789AB-2"
+    return sealed(
+        replace(first, invoice_id="inv_d-1_2", number=number, replaces=first.invoice_id, replaces_number=first.number)
+    )
+
+
+def test_a_second_invoice_is_a_document_of_its_own_beside_the_first_that_was_taken_back(bench: Bench) -> None:
+    first = a_draft(*TWO_LINES)
+    made = post(bench, first)
+    bench.ledger().credit(MEMO_KEY, a_memo(first, made.ledger_id), DEAL, TODAY)
+    second = second_of(first)
+    assert bench.ledger().look_up(second) is None
+
+    again = bench.ledger().post("invoice:inv_d-1_2", second, DEAL, TODAY)
+
+    assert (again.number, again.total_minor) == (second.number, made.total_minor)
+    assert again.ledger_id != made.ledger_id
+    assert [bench.ledger().look_up(draft) for draft in (first, second)] == [made, again]
+    assert sorted(bench.invoices(), key=str) == [Kept(first.number, 120_050), Kept(second.number, 120_050)]
+
+
+@pytest.mark.parametrize("trouble", list(Trouble), ids=by_name)
+def test_after_any_trouble_the_second_is_posted_once_and_the_first_does_not_answer_for_it(
+    bench: Bench, trouble: Trouble
+) -> None:
+    first = a_draft(*TWO_LINES)
+    bench.ledger().credit(MEMO_KEY, a_memo(first, post(bench, first).ledger_id), DEAL, TODAY)
+    second = second_of(first)
+    bench.trouble("post", trouble)
+    with pytest.raises(VendorUnavailable):
+        bench.ledger().post("invoice:inv_d-1_2", second, DEAL, TODAY)
+
+    made = bench.ledger().look_up(second) or bench.ledger().post("invoice:inv_d-1_2", second, DEAL, TODAY)
+
+    assert made.number == second.number
+    assert [kept.number for kept in bench.invoices()].count(second.number) == 1
+    assert len(bench.invoices()) == 2
+
+
+def test_a_memo_on_the_second_counts_only_what_was_taken_back_of_the_second(bench: Bench) -> None:
+    first = a_draft(*TWO_LINES)
+    bench.ledger().credit(MEMO_KEY, a_memo(first, post(bench, first).ledger_id), DEAL, TODAY)
+    second = second_of(first)
+    made = bench.ledger().post("invoice:inv_d-1_2", second, DEAL, TODAY)
+
+    memo = a_memo(second, made.ledger_id, number=2)
+    assert bench.ledger().credit("credit:cm_d-1_2", memo, DEAL, TODAY).total_minor == 120_050
+    with pytest.raises(VendorRefused, match=second.number):
+        bench.ledger().credit("credit:cm_d-1_3", a_memo(second, made.ledger_id, number=3), DEAL, TODAY)

@@ -207,6 +207,20 @@ def test_settled_money_is_the_same_only_by_amount_and_reference(amount: Money, r
     assert verdicts_on(Deal(DealId("d-1"), payments=(paid,)), state=told) == {"payment pay_d-1_1": same}
 
 
+@pytest.mark.parametrize(("arrived", "same"), [(Money(4_000, "USD"), True), (USD, False)])
+def test_a_part_is_the_same_only_by_what_arrived(arrived: Money, same: bool) -> None:
+    part = replace(
+        PAYMENT,
+        status=PaymentStatus.PARTIALLY_PAID,
+        session_id="cs_1",
+        reference="pi_1",
+        received=Money(4_000, "USD"),
+    )
+    told = PaymentState("cs_1", part.id, "paid", arrived, "pi_1")
+
+    assert verdicts_on(Deal(DealId("d-1"), payments=(part,)), state=told) == {"payment pay_d-1_1": same}
+
+
 @pytest.mark.parametrize("status", RefundStatus)
 def test_a_refund_is_the_same_only_where_its_provider_says_so(status: RefundStatus) -> None:
     paid = replace(PAYMENT, status=PaymentStatus.SUCCEEDED, session_id="cs_1", reference="pi_1")

@@ -107,6 +107,7 @@ def examples() -> dict[str, e.Event | PolicyEvent]:
         *signature.withdraw(a_deal(Stage.OUT_FOR_SIGNATURE), "the terms changed"),
         *payments.failed(awaiting, "pay_d-1_1", "expired", "the payment link expired unpaid"),
         *paid(awaiting, Money(1, "USD")),
+        *paid(awaiting, Money(1, "EUR")),
         *withdrawn(),
         *refused_by_finance(),
         *by_use_cases(),

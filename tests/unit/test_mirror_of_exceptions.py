@@ -13,7 +13,7 @@ from dealdesk.domain.money import Money
 from dealdesk.domain.stages import DisputeStatus, Stage
 from dealdesk.usecases.mirror_deal import FIELD_LIMIT, mirror_deal
 from tests.fakes.crm import FakeCrm
-from tests.unit.domain.deals import Story, a_story
+from tests.unit.domain.deals import Story, a_story, paid
 
 
 class OneDeal:
@@ -24,10 +24,10 @@ class OneDeal:
         return self._deal
 
 
-def shown(story: Story) -> str:
+def shown(story: Story, field: str = "waiting_for") -> str:
     crm = FakeCrm({}, {})
     mirror_deal(OneDeal(story.deal), lambda _: crm, "d-1")  # type: ignore[arg-type]
-    return str(crm.shown["d-1"]["waiting_for"])
+    return str(crm.shown["d-1"][field])
 
 
 def disputed(story: Story, number: int) -> Story:
@@ -44,6 +44,14 @@ def test_a_dispute_stands_beside_the_draft_that_waits_as_well() -> None:
     said = shown(disputed(a_story(Stage.PAID), 40_000))
 
     assert said.startswith("Finance: approve the invoice; Finance: 400.00 USD of payment pay_d-1_1 is disputed")
+
+
+def test_a_part_of_the_total_is_shown_with_what_is_missing() -> None:
+    story = a_story(Stage.AWAITING_PAYMENT)
+    story.then(paid(story.deal, Money(400_000, "USD")))
+
+    assert shown(story, "payment_status") == "PARTIALLY_PAID: 4,000.00 USD of 10,000.00 USD"
+    assert shown(story) == "Finance: 6,000.00 USD are still to be collected: ask for the rest"
 
 
 def test_however_much_waits_fits_into_the_field() -> None:

@@ -58,6 +58,7 @@ def test_every_kind_of_event_can_be_folded() -> None:
         e.PaymentApproved("capture:k", "pay", "cs"),
         e.PaymentProcessing("capture:k", "pay"),
         e.PaymentFailed("pay", "expired", "unpaid"),
+        e.PaymentPartiallyPaid("pay", "cs", a_quote().net_total, "pi_1"),
         e.PaymentUnmatched("pay", "cs", a_quote().net_total, "late", duplicate=False),
         e.PaymentCancelRequested("cancel:k", "pay", "cs", "person-fin"),
         e.PaymentRolledBack("pay", "withdrawn"),

@@ -10,7 +10,7 @@ import pytest
 from dealdesk.domain import credit_memos, differences, invoices, payments, refunds, signature
 from dealdesk.domain import events as e
 from dealdesk.domain.attention import waits_for_finance
-from dealdesk.domain.collected import collected, difference, entries, settlement
+from dealdesk.domain.collected import collected, difference, entries, outstanding, settlement
 from dealdesk.domain.deal import Deal, may_be_silent_for, waits_for
 from dealdesk.domain.directory import NOBODY
 from dealdesk.domain.money import Money
@@ -71,17 +71,15 @@ def refunded(story: Story, minor: int) -> Story:
 # -- payments that are not what was asked
 
 
-def test_8_a_partial_payment_is_kept_as_credit_and_the_deal_is_not_cash_yet() -> None:
+def test_8_a_partial_payment_counts_towards_what_is_due_and_the_deal_is_not_cash_yet() -> None:
     story = arrived(unpaid(), usd(400_000))
 
     deal = story.deal
     assert deal.payment is not None
-    assert (deal.payment.status, deal.stage, deal.invoice) == (PaymentStatus.PENDING, Stage.AWAITING_PAYMENT, None)
-    assert [(money.amount, money.reason) for money in deal.unapplied] == [
-        (usd(400_000), "4,000.00 USD arrived where 10,000.00 USD was asked")
-    ]
-    assert deal.refunds == ()
-    assert any("4,000.00 USD is unapplied credit" in sentence for sentence in waits_for_finance(deal))
+    assert (deal.payment.status, deal.stage) == (PaymentStatus.PARTIALLY_PAID, Stage.AWAITING_PAYMENT)
+    assert (has(deal), outstanding(deal), deal.invoice) == (400_000, usd(600_000), None)
+    assert (deal.unapplied, deal.refunds) == ((), ())
+    assert waits_for_finance(deal) == ("6,000.00 USD are still to be collected: ask for the rest",)
 
 
 def test_8_an_over_payment_settles_what_is_due_and_the_rest_is_the_customers_credit() -> None:

@@ -8,10 +8,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from dealdesk.adapters.claims import Item, busy, key_of, new_item
 from dealdesk.domain.deal import Deal
-from dealdesk.domain.events import Event, PaymentSucceeded, PaymentUnmatched
+from dealdesk.domain.events import Event, PaymentPartiallyPaid, PaymentSucceeded, PaymentUnmatched
 from dealdesk.edge import aws
 
 REFERENCE = "REFERENCE"
+Arrived = PaymentSucceeded | PaymentPartiallyPaid | PaymentUnmatched
 
 
 class DynamoReferences:
@@ -33,7 +34,7 @@ class DynamoReferences:
 def reference_items(deal: Deal, events: Sequence[Event]) -> list[Item]:
     """A row for each sum that arrives with these events, after which the deal is `deal`."""
     vendors = {payment.id: payment.provider for payment in deal.payments}
-    arrived = [e for e in events if isinstance(e, PaymentSucceeded | PaymentUnmatched) and e.vendor_reference]
+    arrived = [e for e in events if isinstance(e, Arrived) and e.vendor_reference]
     keys = dict.fromkeys(_key(vendors[event.payment_id], event.vendor_reference) for event in arrived)
     return [new_item(pk=key, sk=REFERENCE, deal_id=deal.id) for key in keys]
 

@@ -18,9 +18,14 @@ OURS = re.compile(r"\bDeal Desk (\S+) (\S+)")
 
 
 def note_on(document: InvoiceDraft | CreditMemo, deal_id: str) -> str:
-    """ "Deal Desk d-1 inv_d-1_1 9f86d081884c7d65"; a credit memo's names its invoice too."""
+    """ "Deal Desk d-1 inv_d-1_1 9f86d081884c7d65"; a credit memo's names its invoice too.
+
+    An invoice that replaces another says so by that one's number, never by its id: the note is not on that one.
+    """
     names = [document.memo_id, document.invoice_id] if isinstance(document, CreditMemo) else [document.invoice_id]
-    return " ".join(["Deal Desk", deal_id, *names, digest_of(document)])
+    number = "" if isinstance(document, CreditMemo) else document.replaces_number
+    instead = ["replaces", number] if number else []
+    return " ".join(["Deal Desk", deal_id, *names, digest_of(document), *instead])
 
 
 def is_note_on(note: object, document: InvoiceDraft | CreditMemo) -> bool:

@@ -210,8 +210,11 @@ class ProcessIn(Strict):
 
 
 class StageIn(Strict):
+    """`replaces` is a posted invoice that was taken back in full, in whose place the new one comes."""
+
     deal_id: Id
     ledger: Books | None = None
+    replaces: Id | None = None
 
 
 class RejectIn(Strict):
@@ -244,13 +247,17 @@ class TimelineOut(BaseModel):
 
 
 class PaymentOut(BaseModel):
-    """Refunds and disputes are entries beside the payment and never change its status."""
+    """Refunds and disputes are entries beside the payment and never change its status.
+
+    `received_minor` is what has arrived of the `amount_minor` that was asked; what was over is in `unapplied`.
+    """
 
     payment_id: str
     deal_id: str
     provider: str
     status: str
     amount_minor: int
+    received_minor: int | None
     currency: str
     url: str | None
     reason: str
@@ -295,6 +302,8 @@ class InvoiceOut(BaseModel):
     differs: bool
     settlement: str
     credits: list[CreditOut]
+    replaces: str | None
+    replaced_by: str | None
 
 
 class SigningOut(BaseModel):
@@ -314,6 +323,8 @@ class ExpiriesOut(BaseModel):
 
 
 class DealOut(BaseModel):
+    """`outstanding_minor` is what the customer still owes; null before the first payment was asked for."""
+
     deal_id: str
     version: int
     stage: str
@@ -326,6 +337,7 @@ class DealOut(BaseModel):
     unmet_conditions: list[str]
     inside_approval_of: str | None = None
     envelope: dict[str, Any] | None
+    outstanding_minor: int | None
     payments: list[PaymentOut]
     refunds: list[RefundOut]
     disputes: list[DisputeOut]

@@ -10,7 +10,7 @@ from dealdesk.contracts import rest
 from dealdesk.contracts.money_rest import credit_out, dispute_out, refund_out, unapplied_out
 from dealdesk.domain.attention import waits_for_finance
 from dealdesk.domain.chain import Recorded
-from dealdesk.domain.collected import collected, difference, settlement
+from dealdesk.domain.collected import collected, difference, outstanding, replaced_by, settlement, still_differs
 from dealdesk.domain.deal import Deal, Invoice, Payment
 from dealdesk.domain.expiries import expiries
 from dealdesk.domain.grants import unmet
@@ -43,6 +43,7 @@ def deal_view(deal: Deal, preview: Preview, inside_approval_of: str | None = Non
         unmet_conditions=list(unmet(deal.round.grants, deal.decision)) if deal.round and deal.decision else [],
         inside_approval_of=inside_approval_of,
         envelope={"id": envelope.id, "status": envelope.status.value, "reason": envelope.reason} if envelope else None,
+        outstanding_minor=outstanding(deal).amount_minor if deal.payment else None,
         payments=[_payment(deal, payment) for payment in deal.payments],
         refunds=[refund_out(deal.id, refund) for refund in deal.refunds],
         disputes=[dispute_out(dispute) for dispute in deal.disputes],
@@ -87,6 +88,7 @@ def _payment(deal: Deal, payment: Payment) -> rest.PaymentOut:
         provider=payment.provider,
         status=payment.status.value,
         amount_minor=payment.amount.amount_minor,
+        received_minor=payment.settled.amount_minor if payment.settled else None,
         currency=payment.amount.currency,
         url=payment.url,
         reason=payment.reason,
@@ -128,7 +130,9 @@ def _invoice(deal: Deal, invoice: Invoice, preview: Preview) -> rest.InvoiceOut:
         collected_minor=money.amount_minor if money else None,
         difference_minor=difference(deal, invoice),
         accepted_difference_minor=invoice.accepted_minor,
-        differs=invoice.differs,
+        differs=still_differs(deal, invoice),
         settlement=settlement(deal, invoice),
         credits=[credit_out(deal.id, c) for c in deal.credits if c.memo.invoice_id == draft.invoice_id],
+        replaces=draft.replaces or None,
+        replaced_by=replaced_by(deal, invoice),
     )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dealdesk.domain.collected import difference
+from dealdesk.domain.collected import ENDED, collected, difference, is_taken_back, outstanding, still_differs
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.money import Money, format_money
-from dealdesk.domain.stages import CreditStatus, DisputeStatus, InvoiceStatus, RefundStatus
+from dealdesk.domain.stages import CreditStatus, DisputeStatus, InvoiceStatus, PaymentStatus, RefundStatus, Stage
 
 
 def waits_for_finance(deal: Deal) -> tuple[str, ...]:
     """Each as a sentence; empty when nothing does."""
-    return (*_disputes(deal), *_invoices(deal), *_decisions(deal), *_unapplied(deal))
+    return (*_disputes(deal), *_rest(deal), *_invoices(deal), *_decisions(deal), *_unapplied(deal))
 
 
 def _disputes(deal: Deal) -> Iterator[str]:
@@ -24,13 +24,26 @@ def _disputes(deal: Deal) -> Iterator[str]:
             yield f"the dispute over {amount} is lost: collect it anew or write a credit memo"
 
 
+def _rest(deal: Deal) -> Iterator[str]:
+    """Money that is missing before there is an invoice; afterwards the invoice tells of it."""
+    waits = deal.stage is Stage.AWAITING_PAYMENT and not deal.is_disputed
+    if waits and deal.payment and deal.payment.status is not PaymentStatus.PENDING and collected(deal):
+        yield f"{format_money(outstanding(deal))} are still to be collected: ask for the rest"
+
+
 def _invoices(deal: Deal) -> Iterator[str]:
     for invoice in deal.invoices:
         draft, differs = invoice.draft, difference(deal, invoice)
-        stops = invoice.differs or (invoice.status is InvoiceStatus.DRAFT and differs != invoice.accepted_minor)
+        stops = still_differs(deal, invoice) or (
+            invoice.status is InvoiceStatus.DRAFT and differs != invoice.accepted_minor
+        )
         if stops:
             by = format_money(Money(differs, draft.currency))
             yield f"invoice {draft.number} differs by {by} from what was collected: accept it or put it right"
+    newest = next((invoice for invoice in reversed(deal.invoices) if invoice.status not in ENDED), None)
+    money = collected(deal)
+    if newest and money and money.amount_minor and is_taken_back(deal, newest):
+        yield f"invoice {newest.draft.number} is taken back: stage a new one or give {format_money(money)} back"
 
 
 def _decisions(deal: Deal) -> Iterator[str]:

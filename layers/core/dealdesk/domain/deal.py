@@ -107,6 +107,8 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Payment:
+    """`amount` is what was asked, `received` what arrived and counts towards what is due."""
+
     id: str
     key: str
     provider: str
@@ -117,6 +119,14 @@ class Payment:
     expires_at: datetime | None = None
     reference: str | None = None
     reason: str = ""
+    received: Money | None = None
+
+    @property
+    def settled(self) -> Money | None:
+        """What it has brought of what is due; None for one that has brought nothing."""
+        if self.received is None and self.status is PaymentStatus.SUCCEEDED:
+            return self.amount
+        return self.received
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from dealdesk.domain import events as e
+from dealdesk.domain.collected import PAID_ONCE, is_covered
 from dealdesk.domain.deal import (
     Credit,
     Deal,
@@ -41,7 +42,8 @@ def about_payment(deal: Deal, event: e.PaymentEvent, at: datetime) -> Deal:
     match event:
         case e.PaymentRequested():
             asked = Payment(event.payment_id, event.key, event.provider, event.amount, PaymentStatus.PENDING)
-            deal = replace(deal, stage=Stage.AWAITING_PAYMENT, payments=(*deal.payments, asked))
+            stage = deal.stage if deal.stage in PAID_ONCE else Stage.AWAITING_PAYMENT
+            deal = replace(deal, stage=stage, payments=(*deal.payments, asked))
             return open_intent(deal, Intent(event.key, Effect.CREATE_PAYMENT, event.payment_id, at))
         case e.PaymentLinkCreated():
             deal = close_intent(deal, event.key)
@@ -53,15 +55,9 @@ def about_payment(deal: Deal, event: e.PaymentEvent, at: datetime) -> Deal:
                 expires_at=event.expires_at,
             )
         case e.PaymentSucceeded():
-            deal = replace(deal, stage=Stage.PAID, intents=without(deal, event.payment_id))
-            return change_payment(
-                deal,
-                event.payment_id,
-                status=PaymentStatus.SUCCEEDED,
-                session_id=event.session_id,
-                reference=event.vendor_reference,
-                reason="",
-            )
+            return _arrived(deal, event, status=PaymentStatus.SUCCEEDED, reason="")
+        case e.PaymentPartiallyPaid():
+            return _arrived(deal, event, status=PaymentStatus.PARTIALLY_PAID)
         case e.PaymentFailed():
             deal = replace(deal, intents=without(deal, event.payment_id))
             return change_payment(deal, event.payment_id, status=PaymentStatus.FAILED, reason=event.reason)
@@ -82,8 +78,22 @@ def about_payment(deal: Deal, event: e.PaymentEvent, at: datetime) -> Deal:
             return deal
 
 
+def _arrived(deal: Deal, event: e.PaymentSucceeded | e.PaymentPartiallyPaid, **changes: object) -> Deal:
+    deal = replace(deal, intents=without(deal, event.payment_id))
+    known = {"session_id": event.session_id, "reference": event.vendor_reference, "received": event.amount}
+    return _paid_if_covered(change_payment(deal, event.payment_id, **known, **changes))
+
+
+def _paid_if_covered(deal: Deal) -> Deal:
+    """Several payments may bring the total; the last of them makes the deal cash."""
+    return replace(deal, stage=Stage.PAID) if deal.stage not in PAID_ONCE and is_covered(deal) else deal
+
+
 def about_money_back(deal: Deal, event: e.RefundEvent, at: datetime) -> Deal:
-    """Refunds and disputes are entries of their own: none of them touches a payment."""
+    """Refunds and disputes are entries of their own: none of them touches a payment.
+
+    A refund that bounced may leave the deal with all that it needs after all.
+    """
     match event:
         case e.RefundRequested():
             asked = Refund(
@@ -104,7 +114,8 @@ def about_money_back(deal: Deal, event: e.RefundEvent, at: datetime) -> Deal:
         case e.RefundFailed():
             deal = close_intent(deal, event.key)
             known = {"vendor_id": event.vendor_id} if event.vendor_id else {}
-            return change_refund(deal, event.refund_id, status=RefundStatus.FAILED, reason=event.reason, **known)
+            failed = change_refund(deal, event.refund_id, status=RefundStatus.FAILED, reason=event.reason, **known)
+            return _paid_if_covered(failed)
         case e.RefundSubmitted():
             return _refund_is(deal, event, RefundStatus.SUBMITTED)
         case e.PaymentRefunded():
@@ -138,7 +149,8 @@ def about_invoice(deal: Deal, event: e.InvoiceEvent, at: datetime) -> Deal:
         case e.PostingRequested():
             return open_intent(deal, Intent(event.key, Effect.POST_INVOICE, event.invoice_id, at))
         case e.InvoicePosted():
-            deal = close_intent(replace(deal, stage=Stage.INVOICED), event.key)
+            stage = deal.stage if deal.stage is Stage.CLOSED else Stage.INVOICED
+            deal = close_intent(replace(deal, stage=stage), event.key)
             posted = {"ledger_id": event.ledger_id, "posted_minor": event.total_minor, "reason": ""}
             return change_invoice(deal, event.invoice_id, status=InvoiceStatus.POSTED, **posted)
         case e.InvoiceFailed():

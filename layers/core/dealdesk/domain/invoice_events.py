@@ -24,6 +24,7 @@ class InvoiceDraft:
     """What finance approves and the ledger gets; `digest` freezes the content.
 
     `terms` says how `terms_days` count where it is not plain "net N", like "EOM+15" (`invoices.terms_of`).
+    `replaces` is the invoice in whose place it comes, and that one's number, where there is one.
     """
 
     invoice_id: str
@@ -37,6 +38,8 @@ class InvoiceDraft:
     terms_days: int
     digest: str
     terms: str = ""
+    replaces: str = ""
+    replaces_number: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -10,14 +10,14 @@ from decimal import Decimal
 
 from dealdesk.domain import events as e
 from dealdesk.domain.certificate import gate
-from dealdesk.domain.collected import difference
+from dealdesk.domain.collected import collected, difference, still_differs
 from dealdesk.domain.deal import Deal, Invoice
 from dealdesk.domain.directory import Directory
 from dealdesk.domain.entitlement import authority_of, decides_on_request
 from dealdesk.domain.fold import fold
 from dealdesk.domain.money import EXACT, Money, format_money, to_major
 from dealdesk.domain.quote import Line
-from dealdesk.domain.stages import InvoiceStatus, PaymentStatus, Stage
+from dealdesk.domain.stages import InvoiceStatus, Stage
 from dealdesk.domain.terms import Due, PaymentTerms, parse_terms
 from dealdesk.errors import CertificateInvalid, Conflict, NotFound, WrongStage
 
@@ -33,6 +33,15 @@ def stage(deal: Deal, now: datetime) -> list[e.Event]:
         return []
 
 
+def follow_money(deal: Deal, now: datetime) -> list[e.Event]:
+    """What money that has just arrived makes possible: the draft of a paid deal, the end of one that was short."""
+    if deal.stage is Stage.PAID:
+        return stage(deal, now)
+    invoice = deal.invoice
+    short = deal.stage is Stage.INVOICED and invoice is not None and invoice.differs
+    return [closed(deal, now)] if short and invoice and not still_differs(deal, invoice) else []
+
+
 def draft(deal: Deal, now: datetime, ledger: str | None = None, by: str = DESK) -> list[e.Event]:
     """A draft from the approved quote; none when one is live. A rejected draft is followed by a new one.
 
@@ -44,7 +53,7 @@ def draft(deal: Deal, now: datetime, ledger: str | None = None, by: str = DESK) 
     if deal.stage is not Stage.PAID:
         raise WrongStage(f"deal {deal.id} is {deal.stage}; its invoice is staged once it is paid")
     gate(deal, "invoice", now, signed=True)
-    return [e.InvoiceStaged(_draft(deal, ledger), by)]
+    return [e.InvoiceStaged(drafted(deal, ledger), by)]
 
 
 def approve(
@@ -106,18 +115,18 @@ def posted(
     """The ledger has the invoice; a deal that is paid and posted is closed.
 
     One whose total, with the ledger's tax, differs from what was collected by more than the tolerance stays open until
-    finance accepts the difference.
+    finance accepts the difference. A deal is closed once, also when a second invoice replaces the first.
     """
     invoice = next((i for i in deal.invoices if f"invoice:{i.draft.invoice_id}" == key), None)
     if invoice is None or invoice.status is InvoiceStatus.POSTED:
         return []
     happened: list[e.Event] = [e.InvoicePosted(key, invoice.draft.invoice_id, number, ledger_id, total_minor, due_on)]
-    if deal.payment is None or deal.payment.status is not PaymentStatus.SUCCEEDED:
+    if collected(deal) is None:
         return happened
     after = find(fold(deal, happened, now), invoice.draft.invoice_id)
     differs = difference(deal, after)
     if abs(differs - invoice.accepted_minor) <= tolerance_minor:
-        return [*happened, closed(deal, now)]
+        return happened if deal.stage is Stage.CLOSED else [*happened, closed(deal, now)]
     has = total_minor - differs
     return [*happened, e.InvoiceDiffers(after.draft.invoice_id, total_minor, has, after.draft.currency, differs)]
 
@@ -145,7 +154,8 @@ def closed(deal: Deal, now: datetime) -> e.DealClosed:
     return e.DealClosed(f"{seconds / 3600:.4f}")
 
 
-def _draft(deal: Deal, ledger: str | None) -> e.InvoiceDraft:
+def drafted(deal: Deal, ledger: str | None, replaces: Invoice | None = None) -> e.InvoiceDraft:
+    """The approved quote as an invoice, under a number of its own; in the books of the one that it replaces, if any."""
     assert deal.quote is not None
     quote = deal.quote
     number = len(deal.invoices) + 1
@@ -153,7 +163,7 @@ def _draft(deal: Deal, ledger: str | None) -> e.InvoiceDraft:
     unsealed = e.InvoiceDraft(
         invoice_id=f"inv_{deal.id}_{number}",
         number=document_number(deal.id, number),
-        ledger=ledger or quote.providers.ledger,
+        ledger=ledger or (replaces.draft.ledger if replaces else quote.providers.ledger),
         customer_id=quote.customer.id,
         customer_name=quote.customer.name,
         currency=quote.currency,
@@ -162,6 +172,8 @@ def _draft(deal: Deal, ledger: str | None) -> e.InvoiceDraft:
         terms_days=quote.payment_terms_days,
         digest="",
         terms=quote.payment_terms or "",
+        replaces=replaces.draft.invoice_id if replaces else "",
+        replaces_number=replaces.draft.number if replaces else "",
     )
     canonical = json.dumps(asdict(unsealed), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return replace(unsealed, digest=hashlib.sha256(canonical.encode()).hexdigest())

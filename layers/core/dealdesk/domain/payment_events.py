@@ -68,8 +68,22 @@ class PaymentSucceeded:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class PaymentPartiallyPaid:
+    """Less has arrived than was asked: it counts towards what is due, and the rest is asked for by another payment."""
+
+    TYPE: ClassVar[str] = "payment.partially_paid"
+    payment_id: str
+    session_id: str
+    amount: Money
+    vendor_reference: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class PaymentFailed:
-    """`code` is `expired`, `declined` or `refused`; a new attempt is a new payment."""
+    """`code` is `expired`, `declined`, `refused`, or `mismatched` for a link that brought money which does not fit.
+
+    A new attempt is a new payment.
+    """
 
     TYPE: ClassVar[str] = "payment.failed"
     payment_id: str
@@ -204,6 +218,7 @@ PaymentEvent = (
     | PaymentApproved
     | PaymentProcessing
     | PaymentSucceeded
+    | PaymentPartiallyPaid
     | PaymentFailed
     | PaymentUnmatched
     | PaymentCancelRequested

@@ -1,4 +1,4 @@
-"""Money comes in once: the amount comes from the deal, and only the vendor's word settles it."""
+"""Money comes in once: the amount comes from the deal, one link is out at a time, and the vendor's word settles it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from datetime import datetime
 from dealdesk.domain import events as e
 from dealdesk.domain import invoices, refunds
 from dealdesk.domain.certificate import gate
+from dealdesk.domain.collected import outstanding
 from dealdesk.domain.deal import Deal, Payment
 from dealdesk.domain.fold import fold
 from dealdesk.domain.money import Money, format_money
 from dealdesk.domain.stages import Effect, PaymentStatus, Stage
 from dealdesk.errors import CertificateInvalid, Conflict, DealUnknown, NotFound, WrongStage
 
-PAYABLE = frozenset({Stage.SIGNED, Stage.AWAITING_PAYMENT})
+PAYABLE = frozenset({Stage.SIGNED, Stage.AWAITING_PAYMENT, Stage.PAID, Stage.INVOICED, Stage.CLOSED})
 
 
 def request(deal: Deal, now: datetime) -> list[e.Event]:
@@ -25,13 +26,15 @@ def request(deal: Deal, now: datetime) -> list[e.Event]:
 
 
 def ask(deal: Deal, now: datetime, provider: str | None = None) -> list[e.Event]:
-    """The intent to collect the deal's total; none when a payment is pending or settled already.
+    """The intent to collect what is outstanding; none while a link is out, or when nothing is.
 
-    A failed or rolled back payment is followed by a new one with a key of its own.
-    Raises `CertificateInvalid` at the gate, `WrongStage` before signature, `Conflict` for another provider.
+    Before money has arrived that is the deal's total, and then exactly the rest. Every payment has a key of its own,
+    and one is asked at a time: no two links can bring more than is due.
+    Raises `CertificateInvalid` at the gate, `WrongStage` before signature, and `Conflict` for another provider, or
+    while the payer's bank disputes what has arrived.
     """
     live = deal.payment
-    if live and live.status in (PaymentStatus.PENDING, PaymentStatus.SUCCEEDED):
+    if live and (live.status is PaymentStatus.PENDING or not outstanding(deal).amount_minor):
         if provider and provider != live.provider:
             raise Conflict(f"deal {deal.id} is already being paid through {live.provider}")
         return []
@@ -39,9 +42,11 @@ def ask(deal: Deal, now: datetime, provider: str | None = None) -> list[e.Event]
         raise WrongStage(f"deal {deal.id} is {deal.stage}; it can be paid once it is signed")
     certified = gate(deal, "payment", now, signed=True)
     assert deal.quote is not None
+    if deal.is_disputed:
+        raise Conflict(f"the payer's bank disputes money of deal {deal.id}; nobody is asked to pay meanwhile")
     payment_id = f"pay_{deal.id}_{len(deal.payments) + 1}"
     chosen = provider or deal.quote.providers.payment
-    return [e.PaymentRequested(f"payment:{payment_id}", payment_id, chosen, deal.quote.net_total, certified)]
+    return [e.PaymentRequested(f"payment:{payment_id}", payment_id, chosen, outstanding(deal), certified)]
 
 
 def link_created(deal: Deal, key: str, session_id: str, url: str, expires_at: datetime) -> list[e.Event]:
@@ -73,28 +78,22 @@ def processing(deal: Deal, key: str) -> list[e.Event]:
 def succeeded(
     deal: Deal, payment_id: str, session_id: str, paid: Money, reference: str, now: datetime
 ) -> list[e.Event]:
-    """The vendor says that money has arrived; the invoice draft is staged with it.
+    """The vendor says that money has arrived; with the last of it the invoice draft is staged.
 
-    What is over settles the payment and leaves the rest as the customer's credit. Money that settles nothing (too
-    little, another currency, a payment that is settled or was given up) is kept as unapplied and never flips what is
-    there; for money that nobody asked for, giving it back is proposed, and waits for finance.
+    Too little counts towards what is due. What is over settles the payment and leaves the rest as the customer's
+    credit. Money that settles nothing (another currency, a payment that has ended) is kept as unapplied and never
+    flips what is there; for money that nobody asked for, giving it back is proposed, and waits for finance.
     """
     payment = find(deal, payment_id)
-    settled_by_it = payment.status is PaymentStatus.SUCCEEDED and payment.reference == reference
+    settled_by_it = payment.settled is not None and payment.reference == reference
     if settled_by_it or any(money.reference == reference for money in deal.unapplied):
         return []
     if payment.status is not PaymentStatus.PENDING:
-        settled_before = payment.status is PaymentStatus.SUCCEEDED
+        settled_before = payment.settled is not None
         unasked = [e.PaymentUnmatched(payment_id, session_id, paid, _unasked(payment), settled_before, reference)]
         return [*unasked, *refunds.propose(fold(deal, unasked, now), reference, _unasked(payment))]
-    due = payment.amount
-    if paid.currency != due.currency or paid.amount_minor < due.amount_minor:
-        return [e.PaymentUnmatched(payment_id, session_id, paid, _arrived(paid, due), False, reference)]
-    happened: list[e.Event] = [e.PaymentSucceeded(payment_id, session_id, due, reference)]
-    if over := paid.amount_minor - due.amount_minor:
-        rest = Money(over, due.currency)
-        happened.append(e.PaymentUnmatched(payment_id, session_id, rest, _arrived(paid, due), False, reference))
-    return happened + invoices.stage(fold(deal, happened, now), now)
+    happened = _applied(payment, outstanding(deal), session_id, paid, reference)
+    return happened + invoices.follow_money(fold(deal, happened, now), now)
 
 
 def failed(deal: Deal, payment_id: str, code: str, reason: str) -> list[e.Event]:
@@ -112,7 +111,7 @@ def roll_back(deal: Deal, payment_id: str, by: str) -> list[e.Event]:
     Raises `WrongStage` for a payment that failed or has no link yet, `Conflict` when nothing is left to give back.
     """
     payment = find(deal, payment_id)
-    if payment.status is PaymentStatus.SUCCEEDED:
+    if payment.settled:
         return refunds.give_all(deal, payment_id, by)
     if payment.status is PaymentStatus.ROLLED_BACK:
         return []
@@ -138,11 +137,25 @@ def _by_key(deal: Deal, key: str) -> Payment | None:
     return next((payment for payment in deal.payments if payment.key == key), None)
 
 
+def _applied(payment: Payment, owed: Money, session_id: str, paid: Money, reference: str) -> list[e.Event]:
+    """What becomes of money for a pending payment, of which no more than `owed` is still due."""
+    due = payment.amount if payment.amount.amount_minor <= owed.amount_minor else owed
+    was = "asked" if due == payment.amount else "still due"
+    arrived = f"{format_money(paid)} arrived where {format_money(due)} was {was}"
+    over = paid.amount_minor - due.amount_minor
+    if paid.currency != due.currency or min(paid.amount_minor, due.amount_minor) <= 0:
+        unfit = e.PaymentUnmatched(payment.id, session_id, paid, arrived, False, reference)
+        return [unfit, e.PaymentFailed(payment.id, "mismatched", arrived)]
+    if over < 0:
+        return [e.PaymentPartiallyPaid(payment.id, session_id, paid, reference)]
+    settled: list[e.Event] = [e.PaymentSucceeded(payment.id, session_id, due, reference)]
+    if not over:
+        return settled
+    rest = Money(over, due.currency)
+    return [*settled, e.PaymentUnmatched(payment.id, session_id, rest, arrived, False, reference)]
+
+
 def _unasked(payment: Payment) -> str:
-    if payment.status is PaymentStatus.SUCCEEDED:
+    if payment.settled:
         return "the payment was settled before; this is a second one"
     return f"the payment was {payment.status} before the money arrived"
-
-
-def _arrived(paid: Money, due: Money) -> str:
-    return f"{format_money(paid)} arrived where {format_money(due)} was asked"

@@ -11,7 +11,7 @@ from dealdesk.domain.deal import Deal, Refund
 from dealdesk.domain.directory import Directory
 from dealdesk.domain.entitlement import decides_on_request
 from dealdesk.domain.money import Money, format_money
-from dealdesk.domain.stages import DisputeStatus, PaymentStatus, RefundStatus
+from dealdesk.domain.stages import DisputeStatus, RefundStatus
 from dealdesk.errors import (
     Conflict,
     DealUnknown,
@@ -40,12 +40,11 @@ class Received:
 
 def received(deal: Deal) -> Iterator[Received]:
     """Each sum that the vendor knows by one reference: what settled a payment together with what it was over."""
-    settled = [p for p in deal.payments if p.status is PaymentStatus.SUCCEEDED and p.reference]
-    for payment in settled:
-        over = sum(money.amount.amount_minor for money in deal.unapplied if money.reference == payment.reference)
-        total = Money(payment.amount.amount_minor + over, payment.amount.currency)
-        yield Received(payment.id, total, payment.reference or "")
-    known = {payment.reference for payment in settled}
+    settled = [(p.id, p.reference, p.settled) for p in deal.payments if p.settled and p.reference]
+    for payment_id, reference, brought in settled:
+        over = sum(money.amount.amount_minor for money in deal.unapplied if money.reference == reference)
+        yield Received(payment_id, Money(brought.amount_minor + over, brought.currency), reference)
+    known = {reference for _, reference, _ in settled}
     for money in deal.unapplied:
         if money.reference and money.reference not in known:
             yield Received(money.payment_id, money.amount, money.reference)

@@ -30,7 +30,10 @@ class EnvelopeStatus(StrEnum):
 
 
 class PaymentStatus(StrEnum):
+    """`PARTIALLY_PAID` has ended: its link was used, and less arrived than was asked. The rest is another payment."""
+
     PENDING = "PENDING"
+    PARTIALLY_PAID = "PARTIALLY_PAID"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
     ROLLED_BACK = "ROLLED_BACK"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dealdesk.domain.attention import waits_for_finance
-from dealdesk.domain.deal import Deal, Round
+from dealdesk.domain.deal import Deal, Payment, Round
 from dealdesk.domain.disclosure import disclosed, what_a_rep_may_try
 from dealdesk.domain.events import StepAsked
 from dealdesk.domain.grants import unmet
 from dealdesk.domain.invoices import terms_of
 from dealdesk.domain.money import Money, format_money
-from dealdesk.domain.stages import InvoiceStatus, Stage
+from dealdesk.domain.stages import InvoiceStatus, PaymentStatus, Stage
 from dealdesk.ports import Deals
 from dealdesk.usecases.answer_approval import INVOICE_STEP, CrmOf
 
@@ -46,12 +46,19 @@ def _fields(deal: Deal) -> dict[str, object]:
         "waiting_for": _waiting_for(deal),
         "fingerprint": decision.fingerprint if decision else None,
         "envelope_id": deal.envelope.id if deal.envelope else None,
-        "payment_status": payment.status.value + (f": {payment.reason}" if payment.reason else "") if payment else None,
+        "payment_status": _payment_status(payment) if payment else None,
         "payment_link": payment.url if payment else None,
         "invoice_status": invoice.status.value if invoice else None,
         "invoice_number": invoice.draft.number if invoice else None,
         "updated_at": deal.updated_at,
     }
+
+
+def _payment_status(payment: Payment) -> str:
+    said = payment.reason
+    if payment.status is PaymentStatus.PARTIALLY_PAID and payment.settled:
+        said = f"{format_money(payment.settled)} of {format_money(payment.amount)}"
+    return payment.status.value + (f": {said}" if said else "")
 
 
 def _waiting_for(deal: Deal) -> str:
