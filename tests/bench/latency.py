@@ -25,7 +25,7 @@ from tests.load.answers import percentile
 from tests.load.quotes import NEEDS_BOTH, PASSES, a_hubspot_deal, an_opportunity
 
 LIMIT_MS = 50
-DEALS = 12
+DEALS, TICKS = 12, 3
 QUIET = timedelta(minutes=10)
 READS = ("/deals/{deal_id}", "/deals/{deal_id}/timeline", "/deals")
 
@@ -59,7 +59,7 @@ def _run(world: World, count: int) -> None:
             world.post(letter)
         world.settle(patience=QUIET)
         acted = bool(sum(people.everybody_acts() for people in crowd)) or bool(world.mail)
-    for _ in range(count):
+    for _ in range(TICKS):
         world.invoke("chase_stalled", {})
         world.invoke("escalate_approvals", {})
         world.settle(patience=QUIET)

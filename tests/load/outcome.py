@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -59,8 +60,10 @@ def _texts(documents: list[dict[str, Any]]) -> list[str]:
     return [json.dumps(document, default=str) for document in documents]
 
 
-def _holding(word: str, texts: list[str]) -> int:
-    return sum(f'"{word}"' in text or word in text.replace('"', " ").split() for text in texts)
+def _holding(id: str, texts: list[str]) -> int:
+    """How many of them carry this id of ours, alone or inside a longer one like that of a payment."""
+    whole = re.compile(rf"{re.escape(id)}(?![0-9A-Za-z])")
+    return sum(whole.search(text) is not None for text in texts)
 
 
 def _of_chains() -> Iterator[str]:

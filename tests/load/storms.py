@@ -24,7 +24,7 @@ from tests.load.table import events_of
 CONNECTIONS, SENDERS = 8, 4
 SALESFORCE_TRIES = 8
 # What may follow from the money of one deal: claims and events up to the draft of its invoice.
-ITEMS_OF_A_PAYMENT = 16
+ITEMS_OF_A_PAYMENT = 8
 # A notification is claimed and recorded, and so is the reading that it asks for.
 ITEMS_OF_A_NOTIFICATION = 4
 ITEMS_OF_A_DEAL = 80
