@@ -37,8 +37,8 @@ from tests.load.watch import Watch, machine  # noqa: E402
 
 RESULT = ROOT / ".local" / "load.json"
 VENDORS = ("salesforce", "hubspot", "docusign", "dropbox_sign", "stripe", "paypal", "quickbooks")
-# As many workers as MiniStack gives a queue: a start of Python is not what is measured here (make bench: cold.*).
-WARM_WORKERS = 5
+# For each function, before anything is sent: a start of Python is not what is measured here (make bench: cold.*).
+WARM_WORKERS = 4
 PATIENCE_SECONDS = 900.0
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from urllib3.exceptions import HTTPError
 
 from local.stack import Answer, Stack
 
@@ -50,6 +52,16 @@ class Answers:
     def add(self, answered: Answered) -> None:
         with self._lock:
             self.seen.append(answered)
+
+    def timed(self, route: str, call: Callable[[], Answer]) -> Answer:
+        """Makes the call and notes how it was answered; none within the client's minute is the status `NOTHING`."""
+        began = time.perf_counter()
+        try:
+            answer = call()
+        except HTTPError:
+            answer = Answer(NOTHING, {}, b"")
+        self.add(Answered(route, answer.status, (time.perf_counter() - began) * 1000))
+        return answer
 
     def routes(self) -> list[Route]:
         by_route = defaultdict(list)
@@ -104,8 +116,7 @@ class Person:
     ) -> Answer:
         """`route` as OpenAPI writes it; `ids` fill its braces, and what is left of them is the query."""
         path = route.format_map(ids)
-        began = time.perf_counter()
-        answer = self.stack.request(method, path, json=body, token=self.token, headers=headers)
-        took = (time.perf_counter() - began) * 1000
-        self.answers.add(Answered(f"{method} {route.partition('?')[0]}", answer.status, took))
-        return answer
+        name = f"{method} {route.partition('?')[0]}"
+        return self.answers.timed(
+            name, lambda: self.stack.request(method, path, json=body, token=self.token, headers=headers)
+        )

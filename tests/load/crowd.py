@@ -29,7 +29,7 @@ KINDS = (
 )
 REPS = 20
 A_MESSAGE = 100
-AT_ONCE = 8
+AT_ONCE = 4
 PAUSE_SECONDS = 1.0
 
 
@@ -77,7 +77,7 @@ class Crowd:
         by_rest = [(number, terms) for number, (source, terms) in wanted if source == "rest"]
         with ThreadPoolExecutor(AT_ONCE + len(by_crm)) as pool:
             told = [pool.submit(self._submit, crm, records) for crm, records in by_crm.items()]
-            made = [pool.submit(self._post, number, terms) for number, terms in by_rest]
+            made = [pool.submit(self.post, number, terms) for number, terms in by_rest]
         self.deals |= {one.result(): PATHS["standard"] for one in made}
         for one in told:
             one.result()
@@ -87,7 +87,7 @@ class Crowd:
         for start in range(0, len(records), A_MESSAGE):
             self.stack.twin(crm, "act/submit_many", "POST", {ids: records[start : start + A_MESSAGE]})
 
-    def _post(self, number: int, terms: int) -> str:
+    def post(self, number: int, terms: int) -> str:
         quote = (a_quote, a_soft_breach)[terms](name=f"Load {number}", owner_id=f"person-rep-{number % REPS}")
         key = {"Idempotency-Key": f"{self.name}-{number}"}
         for _ in range(5):

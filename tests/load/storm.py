@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from local.stack import Stack, call
-from tests.load.answers import Answered, Answers
+from tests.load.answers import Answers
 from tests.load.table import items_of
 from tests.load.watch import dead_letters, is_quiet
 
@@ -72,9 +72,7 @@ def until_quiet(stack: Stack) -> bool:
 
 def post(answers: Answers, route: str, url: str, headers: dict[str, str], body: bytes) -> Sent:
     """One webhook, timed."""
-    began = time.perf_counter()
-    answer = call("POST", url, headers=headers, body=body)
-    answers.add(Answered(route, answer.status, (time.perf_counter() - began) * 1000))
+    answer = answers.timed(route, lambda: call("POST", url, headers=headers, body=body))
     return answer.status, answer.body
 
 

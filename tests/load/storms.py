@@ -14,10 +14,9 @@ from local.twins.salesforce_outbound import HEADERS as SOAP
 from local.twins.salesforce_outbound import acknowledged, envelope
 from local.twins.salesforce_schema import SCHEMA
 from local.twins.stripe import stripe_signature
-from tests.functions.quotes import a_quote
 from tests.load.answers import Answers
 from tests.load.crowd import A_MESSAGE, Crowd
-from tests.load.quotes import BLOCKED, NEEDS_BOTH, an_opportunity
+from tests.load.quotes import BLOCKED, NEEDS_BOTH, PASSES, an_opportunity
 from tests.load.storm import PATIENCE_SECONDS, Sent, Storm, blow, not_once, not_taken, post, secret
 from tests.load.table import events_of
 
@@ -189,8 +188,7 @@ class Storms:
 
     def _paid_unheard(self) -> tuple[str, bytes]:
         """A deal whose customer has paid, and the event that Stripe could not deliver yet."""
-        made = self.crowd.reps[0].ask("POST", "/deals", a_quote(owner_id="person-rep-0"), {"Idempotency-Key": "storm"})
-        deal_id = str(made.json()["deal_id"])
+        deal_id = self.crowd.post(0, PASSES)
         self.crowd.deals[deal_id] = PATHS["standard"]
         self.stack.twin("stripe", "delivery", "POST", {"drop": True})
         self._until(lambda: bool(self._sessions(deal_id)), "be asked for money", self.crowd.customers[-1].sign)
