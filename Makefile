@@ -7,6 +7,7 @@ VIA ?= standard
 SPECS ?= ../shared/vendors/specs
 SEEDS ?= 200
 FIRST_SEED ?= 0
+DEALS ?= 200
 PLATFORM ?= aarch64-manylinux2014
 UV_VERSION := 0.13.9
 SAM_VERSION := 1.170.0
@@ -32,7 +33,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-dynamodb conform demo up down bench prove schemas build deploy validate clean \
+.PHONY: help setup check test test-dynamodb conform demo up down bench load prove schemas build deploy validate clean \
   check-format check-lint check-types check-template check-tests live
 
 help: ## list the targets
@@ -106,6 +107,9 @@ down: .venv/.local ## stop it
 bench: .venv/.lint ## measure; writes .local/bench.json
 	@$(UV) sync --quiet --frozen --inexact --group lint --group bench --python $(BIN)/python
 	@$(BIN)/python -m tests.bench
+
+load: .venv/.lint ## deals at once and storms, on a system of its own: make load DEALS=200; writes .local/load.json
+	@$(BIN)/python -m tests.load --deals $(DEALS) $(STORMS)
 
 prove: .venv/.lint ## look for a fault that breaks a promise: make prove SEEDS=2000 FIRST_SEED=0
 	@PYTHONPATH=.:layers/core $(BIN)/python -m tests.prove --seeds $(SEEDS) --first-seed $(FIRST_SEED) --only "$(ONLY)"

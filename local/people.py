@@ -139,11 +139,12 @@ class People:
         """How often a vendor was made to do what cannot be undone: contracts out, money taken, invoices posted."""
         return (
             _count(self.state(self.path.signature)[CONTRACTS[self.path.signature]], deal_id),
-            _count(self._money(), deal_id),
+            _count(self.money_taken(), deal_id),
             _count(self.state(self.path.ledger)[INVOICES[self.path.ledger]], invoice_number),
         )
 
-    def _money(self) -> list[Json]:
+    def money_taken(self) -> list[Json]:
+        """What customers have paid, as their provider has it."""
         if self.path.payment == "paypal":
             return [one for one in self.state("paypal")["captures"] if one["status"] == "COMPLETED"]
         return [one for one in self.state("stripe")["sessions"] if one["payment_status"] == "paid"]

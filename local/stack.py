@@ -18,7 +18,8 @@ from local import aws, build, processes, tokens
 from local.processes import Process
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCAL = ROOT / ".local"
+# A second system beside the one of `make up` has another folder of its own.
+LOCAL = ROOT / os.environ.get("DEALDESK_LOCAL", ".local")
 STACK_FILE, PROCESSES_FILE = LOCAL / "stack.json", LOCAL / "processes.json"
 JWT_KEY, TEMPORARY, LOCK = LOCAL / "jwt_key.pem", LOCAL / "tmp", LOCAL / "lock"
 MINISTACK_LOG, TWINS_LOG = LOCAL / "ministack.log", LOCAL / "twins.log"
@@ -240,7 +241,7 @@ def _parameters(api_url: str, twins: Mapping[str, str]) -> dict[str, str]:
 @contextmanager
 def _alone() -> Iterator[None]:
     """One start or stop at a time in this checkout; the next one waits for it."""
-    LOCAL.mkdir(exist_ok=True)
+    LOCAL.mkdir(parents=True, exist_ok=True)
     with LOCK.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

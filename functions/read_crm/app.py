@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -110,7 +111,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 def read(message: Message) -> None:
     match message:
         case BusEvent(type="deal.received"):
-            evaluate(message.deal_id, Cause("bus", message.id))
+            evaluate(message.deal_id, Cause("bus", message.id), datetime.fromisoformat(message.occurred_at))
         case BusEvent(type="approval.answered"):
             deal = answer_approval(
                 deals(),
@@ -137,8 +138,18 @@ def read(message: Message) -> None:
             raise Malformed(f"read_crm takes no {message}")
 
 
-def evaluate(deal_id: str, cause: Cause) -> None:
+def evaluate(deal_id: str, cause: Cause, received_at: datetime | None = None) -> None:
     people = DynamoPeople(config().dealdesk_table)
-    deal = evaluate_quote(deals(), crms, people, policies(), approvers(), deal_id, cause=cause, clock=clock.now)
+    deal = evaluate_quote(
+        deals(),
+        crms,
+        people,
+        policies(),
+        approvers(),
+        deal_id,
+        cause=cause,
+        clock=clock.now,
+        received_at=received_at,
+    )
     outcome = deal.decision.outcome.value if deal.decision else None
     telemetry.said("quote evaluated", deal_id=deal_id, cause=str(cause), outcome=outcome, stage=deal.stage.value)

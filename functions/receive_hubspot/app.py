@@ -62,7 +62,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         _note_all(changes, secret, now)
     except Refusal as refusal:
         telemetry.rejected("hubspot", refusal)
-        return answers.problem_of(refusal)
+        return answers.problem_of(refusal, to_vendor=True)
     except Exception as error:
         telemetry.failed("hubspot", error)
         return answers.problem_of(error)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
@@ -54,7 +55,7 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     except Refusal as refusal:
         telemetry.rejected("salesforce", refusal)
         row = answers.reply_to(refusal)
-        status = row.status if row else 500
+        status = answers.status_to_vendor(row) if row else 500
         return answers.text(status, salesforce.fault("Client" if status < 500 else "Server", str(refusal)), "text/xml")
     except Exception as error:
         telemetry.failed("salesforce", error)
@@ -79,10 +80,12 @@ def _verified(event: dict[str, Any], secret: Secret) -> salesforce.OutboundMessa
 def _note_all(notifications: Iterable[salesforce.Notification], secret: Secret, now: datetime) -> None:
     """Notes every notification that can be noted, then raises what the first of the others was refused for.
 
-    One Ack answers for all: they will all come again, and what was noted is then a duplicate.
+    One Ack answers for all: they will all come again, and what was noted is then a duplicate. Each message goes
+    through its notifications in an order of its own: many at once about the same records would else go in step, and
+    meet at every one of them.
     """
     refused: Malformed | None = None
-    for notification in notifications:
+    for notification in sorted(notifications, key=lambda one: crc32(one.id.encode())):
         try:
             _note(notification, secret, now)
         except Malformed as malformed:

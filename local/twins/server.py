@@ -50,13 +50,14 @@ class RecordedRequest:
 class Fault:
     """What goes wrong with the next `times` calls whose "METHOD path?query" contains `match`.
 
+    `slow` does the work and answers as it would, only after `seconds`.
     `status` answers without doing the work, `timeout` sleeps and answers 504 without doing the work,
     `drop_answer` does the work and loses the answer: `status` after `seconds`; status 0 closes the line.
     `garble` does the work and answers 200 with a web page.
     """
 
     match: str
-    kind: Literal["status", "timeout", "drop_answer", "garble"]
+    kind: Literal["slow", "status", "timeout", "drop_answer", "garble"]
     status: int = 500
     headers: dict[str, str] = field(default_factory=dict)
     times: int = 1
@@ -160,9 +161,10 @@ class Twin:
         return None
 
     def _fail(self, request: Request, fault: Fault) -> Response | None:
-        if fault.kind in ("drop_answer", "garble"):
-            self._dispatch(request)
+        done = self._dispatch(request) if fault.kind in ("slow", "drop_answer", "garble") else None
         time.sleep(fault.seconds)
+        if fault.kind == "slow":
+            return done
         if fault.kind == "garble":
             return Response("<html>Please stand by</html>", content_type="text/html")
         if fault.kind == "drop_answer" and fault.status == 0:

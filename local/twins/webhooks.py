@@ -34,6 +34,7 @@ class DeliveryAttempt:
     status: int
     attempt: int
     accepted: bool
+    milliseconds: float = 0
 
 
 @dataclass(order=True, slots=True)
@@ -69,7 +70,7 @@ class WebhookSender:
         """Queue one message under the present mode; returns at once."""
         with self._changed:
             if self.mode.drop:
-                self._record(url, status=0, attempt=0, accepted=False)
+                self._record(url, 0, 0, accepted=False)
                 return
             for _ in range(self.mode.duplicate):
                 self._count += 1
@@ -112,9 +113,11 @@ class WebhookSender:
 
     def _run(self) -> None:
         while (message := self._next()) is not None:
+            began = time.monotonic()
             status, accepted = self._send(message)
+            took = (time.monotonic() - began) * 1000
             with self._changed:
-                self._record(message.url, status=status, attempt=message.attempt, accepted=accepted)
+                self._record(message.url, status, message.attempt, accepted=accepted, milliseconds=took)
                 if not accepted and message.attempt < MAX_TRIES and not self._closed:
                     message.due = time.monotonic() + FIRST_RETRY_SECONDS * 2 ** (message.attempt - 1)
                     message.attempt += 1
@@ -145,6 +148,6 @@ class WebhookSender:
             return 0, False
         return answer.status_code, self._accepted(answer.status_code, answer.content)
 
-    def _record(self, url: str, *, status: int, attempt: int, accepted: bool) -> None:
+    def _record(self, url: str, status: int, attempt: int, *, accepted: bool, milliseconds: float = 0) -> None:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self.log.append(DeliveryAttempt(at, url, status, attempt, accepted))
+        self.log.append(DeliveryAttempt(at, url, status, attempt, accepted, round(milliseconds, 1)))

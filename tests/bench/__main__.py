@@ -20,7 +20,7 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from local import build  # noqa: E402
-from tests.bench import cold, policies, reactions, recording, warm  # noqa: E402
+from tests.bench import cold, latency, memory, policies, reactions, recording, warm  # noqa: E402
 from tests.bench.figures import Figure  # noqa: E402
 
 RESULT = ROOT / ".local" / "bench.json"
@@ -37,9 +37,14 @@ def main() -> int:
         messages = recording.record(ROOT / ".local" / "bench")
     for message in messages:
         figures += warm.measure(message, packages[message.stem].path)
+    console.print("memory over a hundred thousand messages")
+    figures += memory.measure(ROOT / ".local" / "bench")
     console.print("the other functions, in a whole journey")
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         figures += reactions.measure(warm.bare_seconds(figures))
+    console.print("every function in this process")
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        figures += latency.measure()
     console.print("the guardrails")
     figures += policies.measure()
     for package in packages.values():

@@ -52,7 +52,7 @@ def measure(bare_seconds: float) -> list[Figure]:
         for number in range(4):
             key = {"Idempotency-Key": f"bench-{number}"}
             world.rest("POST", "/deals", QUOTE, user="person-rita", role="rep", headers=key)
-            world.invoke("retry_parked", _parked(number))
+            world.invoke("retry_parked", parked(f"bench-{number}", PASSES))
             token = issue_token(world.jwt_key, user="person-rita", role="rep")
             world.invoke("authorizer", {"authorizationToken": f"Bearer {token}", "methodArn": "arn:bench"})
         world.invoke("chase_stalled", {})
@@ -67,7 +67,7 @@ def _figures(world: World, name: str, seen: Seen, calls: list[str], bare_seconds
     calls.clear()
     world.invoke(name, event)
     yield Figure(f"table_calls.{name}.accepted", kept, "calls")
-    yield Figure(f"table_calls.{name}.replayed", len(calls) / _messages(event), "calls")
+    yield Figure(f"table_calls.{name}.replayed", len(calls) / messages_in(event), "calls")
     cpu = statistics.median(seen.cpu)
     yield Figure(f"warm.{name}.cpu", cpu * 1e6, "us", "bare transaction", cpu / bare_seconds)
 
@@ -88,7 +88,7 @@ def _watched(world: World) -> Iterator[tuple[dict[str, Seen], list[str]]]:
         calls.clear()
         begun = time.thread_time()
         answer = invoke(folder, event)
-        taken, asked = (time.thread_time() - begun) / _messages(event), len(calls) / _messages(event)
+        taken, asked = (time.thread_time() - begun) / messages_in(event), len(calls) / messages_in(event)
         if folder not in WEBHOOKS:
             of = seen.setdefault(folder, Seen())
             of.cpu.append(taken)
@@ -100,13 +100,13 @@ def _watched(world: World) -> Iterator[tuple[dict[str, Seen], list[str]]]:
         yield seen, calls
 
 
-def _parked(number: int) -> dict[str, Any]:
+def parked(id: str, deal_id: str) -> dict[str, Any]:
     """An approver's answer that had to wait for its deal."""
-    answer = {"deal_id": PASSES, "approval_key": "bench", "record_id": "bench", "cause": f"salesforce:bench-{number}"}
+    answer = {"deal_id": deal_id, "approval_key": "bench", "record_id": "bench", "cause": f"salesforce:{id}"}
     body = json.dumps({"parked": {"kind": "salesforce", "message": answer}})
     attributes = {"ApproximateReceiveCount": "1"}
     return {"Records": [{"messageId": "m", "receiptHandle": "ParkedQueue:0", "body": body, "attributes": attributes}]}
 
 
-def _messages(event: dict[str, Any]) -> int:
+def messages_in(event: dict[str, Any]) -> int:
     return len(event.get("Records", ())) or 1

@@ -108,6 +108,16 @@ def test_a_timeout_does_no_work_and_answers_late(twin: CounterTwin) -> None:
     assert time.monotonic() - began >= 0.2
 
 
+def test_a_slow_answer_is_the_real_one_only_late(twin: CounterTwin) -> None:
+    twin.faults = [Fault("/count", "slow", seconds=0.2)]
+    began = time.monotonic()
+
+    answer = post(twin, "/count/1")
+
+    assert (answer.status_code, twin.count) == (200, 1)
+    assert time.monotonic() - began >= 0.2
+
+
 def test_a_dropped_answer_has_done_the_work(twin: CounterTwin) -> None:
     twin.faults = [Fault("/count", "drop_answer")]
 

@@ -231,7 +231,8 @@ class Intent:
 class Deal:
     """`version` is the sequence number of the last event, and `last_hash` the end of the chain.
 
-    `unread` is a submission that has not been read back from the CRM; `problem` is why one was refused.
+    `unread` is a submission that has not been read back from the CRM, `received_at` when the newest was recorded;
+    `problem` is why one was refused.
     """
 
     id: DealId
@@ -249,6 +250,7 @@ class Deal:
     decision: Decision | None = None
     problem: str = ""
     unread: bool = False
+    received_at: datetime | None = None
     round: Round | None = None
     certificate: Certificate | None = None
     envelope: Envelope | None = None

@@ -29,7 +29,9 @@ from dealdesk.domain.stages import (
 def about_the_quote(deal: Deal, event: e.QuoteEvent, at: datetime) -> Deal:
     match event:
         case e.QuoteReceived():
-            return replace(deal, crm=event.crm or deal.crm, submitted_at=event.submitted_at, unread=True)
+            return replace(
+                deal, crm=event.crm or deal.crm, submitted_at=event.submitted_at, received_at=at, unread=True
+            )
         case e.QuoteEvaluated():
             editors = tuple(sorted({*deal.editors, event.editor, event.quote.owner_id}))
             return replace(

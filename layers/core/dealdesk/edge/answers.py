@@ -68,13 +68,20 @@ def problem(status: int, title: str, detail: str, **more: Any) -> dict[str, Any]
     return answer(status, document, PROBLEM)
 
 
-def problem_of(error: Exception) -> dict[str, Any]:
+def problem_of(error: Exception, *, to_vendor: bool = False) -> dict[str, Any]:
     """The problem document of a refusal; anything else is a 500 that tells nothing of the inside."""
     row = reply_to(error)
     if row is None:
         return problem(500, "Internal error", "The desk failed; nothing was changed by this request.")
     more = {"errors": [{"pointer": pointer, "detail": detail} for pointer, detail in _problems(error)]}
-    return problem(row.status, row.title, str(error), **(more if more["errors"] else {}))
+    status = status_to_vendor(row) if to_vendor else row.status
+    return problem(status, row.title, str(error), **(more if more["errors"] else {}))
+
+
+def status_to_vendor(row: Reply) -> int:
+    """What a webhook answers: a vendor that is to send the message again must not read a 4xx, after which some of
+    them (HubSpot) never do."""
+    return 503 if row.on_queue is OnQueue.RETRY and row.status < 500 else row.status
 
 
 def _problems(error: Exception) -> Iterable[tuple[str, str]]:

@@ -49,7 +49,7 @@ def answer_webhook(
         return answers.text(200, acknowledgement, "text/plain") if acknowledgement else taken
     except Refusal as refusal:
         telemetry.rejected(vendor, refusal)
-        return answers.problem_of(refusal)
+        return answers.problem_of(refusal, to_vendor=True)
     except Exception as error:
         telemetry.failed(vendor, error)
         return answers.problem_of(error)

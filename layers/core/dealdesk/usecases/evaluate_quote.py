@@ -25,10 +25,15 @@ def evaluate_quote(
     *,
     cause: Cause,
     clock: Callable[[], datetime],
+    received_at: datetime | None = None,
 ) -> Deal:
-    """The deal with its decision. A quote that cannot be judged, or comes after signature, is refused for a reason."""
+    """The deal with its decision. A quote that cannot be judged, or comes after signature, is refused for a reason.
+
+    The submission recorded at `received_at` is not read when the deal has been judged before and a later one is
+    there: that one's own message reads the record as it is then. A mass update in the CRM costs one read a deal.
+    """
     known = deals.load(deal_id, cause)
-    if known.crm is None:
+    if known.crm is None or _is_superseded(known, received_at):
         return known
     now = clock()
     try:
@@ -53,6 +58,10 @@ def evaluate_quote(
         raise
     except (Conflict, Malformed) as refusal:
         return _refuse(deals, deal_id, str(refusal), cause, now)
+
+
+def _is_superseded(deal: Deal, received_at: datetime | None) -> bool:
+    return received_at is not None and deal.decision is not None and received_at != deal.received_at
 
 
 def _refuse(deals: Deals, deal_id: str, reason: str, cause: Cause, now: datetime) -> Deal:
