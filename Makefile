@@ -7,6 +7,10 @@ VIA ?= standard
 SPECS ?= ../shared/vendors/specs
 SEEDS ?= 200
 FIRST_SEED ?= 0
+# Without a SEED, `chaos` draws one and says which.
+SEED ?=
+DEALS ?= 36
+MINUTES ?= 2
 PLATFORM ?= aarch64-manylinux2014
 UV_VERSION := 0.13.9
 SAM_VERSION := 1.170.0
@@ -32,7 +36,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-dynamodb conform demo up down bench prove schemas build deploy validate clean \
+.PHONY: help setup check test test-dynamodb conform demo up down bench prove chaos schemas build deploy validate clean \
   check-format check-lint check-types check-template check-tests live
 
 help: ## list the targets
@@ -109,6 +113,9 @@ bench: .venv/.lint ## measure; writes .local/bench.json
 
 prove: .venv/.lint ## look for a fault that breaks a promise: make prove SEEDS=2000 FIRST_SEED=0
 	@PYTHONPATH=.:layers/core $(BIN)/python -m tests.prove --seeds $(SEEDS) --first-seed $(FIRST_SEED) --only "$(ONLY)"
+
+chaos: .venv/.lint ## the running system under faults, kills and restarts: make chaos SEED=1 DEALS=36 MINUTES=2
+	@PYTHONPATH=.:layers/core $(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) --deals $(DEALS) --minutes $(MINUTES)
 
 schemas: .venv/.local ## write docs/events from the code
 	@$(BIN)/python -m local.schemas

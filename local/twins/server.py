@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -52,7 +53,7 @@ class Fault:
 
     `status` answers without doing the work, `timeout` sleeps and answers 504 without doing the work,
     `drop_answer` does the work and loses the answer: `status` after `seconds`; status 0 closes the line.
-    `garble` does the work and answers 200 with a web page.
+    `garble` does the work and answers 200 with a web page. `GET /_twin/failures` counts by `message` what went wrong.
     """
 
     match: str
@@ -80,6 +81,7 @@ class Twin:
         self.lock = threading.RLock()
         self.requests: list[RecordedRequest] = []
         self.faults: list[Fault] = []
+        self.failures: Counter[str] = Counter()
         self.webhooks = WebhookSender()
         self.url = ""
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -120,6 +122,7 @@ class Twin:
             self.clear()
             self.requests.clear()
             self.faults.clear()
+            self.failures.clear()
         self.webhooks.reset()
 
     def vendor_error(self, status: int, code: str, message: str) -> Response:
@@ -155,6 +158,7 @@ class Twin:
             for fault in self.faults:
                 if fault.match in line:
                     fault.times -= 1
+                    self.failures[fault.message] += 1
                     self.faults = [fault for fault in self.faults if fault.times > 0]
                     return fault
         return None
@@ -202,6 +206,8 @@ class Twin:
                 return [asdict(attempt) for attempt in list(self.webhooks.log)]
             case "GET", "state":
                 return self.state()
+            case "GET", "failures":
+                return self.failures
             case "POST", "faults":
                 self.faults = [Fault(**fault) for fault in body]
                 return {"faults": len(self.faults)}

@@ -1,0 +1,152 @@
+"""What goes wrong in one run and when: everything that is left to chance, drawn from the seed before the run begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from local.people import PATHS
+from local.twins.server import Fault
+from local.twins.webhooks import Delivery
+
+TWINS = (
+    "salesforce",
+    "hubspot",
+    "docusign",
+    "dropbox_sign",
+    "stripe",
+    "paypal",
+    "quickbooks",
+    "netsuite",
+    "sap",
+    "n8n",
+)
+SENDERS = ("salesforce", "hubspot", "docusign", "dropbox_sign", "stripe", "paypal", "quickbooks")
+# Longer than the desk waits for any vendor.
+TOO_LONG_SECONDS = 13.0
+KINDS: dict[str, Fault] = {
+    "answers 429": Fault("", "status", 429, headers={"Retry-After": "2"}),
+    "answers 500, not done": Fault("", "status", 500),
+    "answers 503, done": Fault("", "drop_answer", 503, seconds=0.5),
+    "answers 504 late, not done": Fault("", "timeout", seconds=2),
+    "times out, not done": Fault("", "timeout", seconds=TOO_LONG_SECONDS),
+    "times out, done": Fault("", "drop_answer", 504, seconds=TOO_LONG_SECONDS),
+    "cuts the line, done": Fault("", "drop_answer", 0),
+    "answers nonsense, done": Fault("", "garble"),
+}
+ODDS = (4, 3, 3, 2, 1, 2, 3, 2)
+# Half of the faults wait for a call that writes.
+CALLS = ("", "", "POST ", "POST ")
+MODES: dict[str, Delivery] = {
+    "lost": Delivery(drop=True),
+    "three times": Delivery(duplicate=3),
+    "twice, the newest first": Delivery(duplicate=2, shuffle=True),
+    "three seconds late": Delivery(delay_seconds=3),
+    "as usual": Delivery(),
+}
+FUNCTIONS = (
+    "RelayEvents",
+    "ReadCrm",
+    "RequestSignature",
+    "RequestPayment",
+    "PostInvoice",
+    "MirrorToCrm",
+    "NotifyN8n",
+    "ReceiveSalesforce",
+    "ReceiveHubspot",
+    "ReceiveDocusign",
+    "ReceiveDropboxSign",
+    "ReceiveStripe",
+    "ReceivePaypal",
+)
+AIMS = 3
+PASSES, NEEDS_BOTH, BLOCKED = 0, 1, 2
+TERMS = (PASSES, NEEDS_BOTH, NEEDS_BOTH, PASSES, BLOCKED)
+SUBMITTED_WITHIN, RESTARTS_WITHIN = 0.75, (0.4, 0.6)
+SECONDS_A_RESTART = 150
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A rep submits a new quote: by whose vendors it goes, and like which of the three examples."""
+
+    path: str
+    terms: int
+
+
+@dataclass(frozen=True, slots=True)
+class VendorFails:
+    """The next `times` calls of the twin that contain `match` go wrong in this way."""
+
+    twin: str
+    kind: str
+    match: str
+    times: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebhooksGo:
+    """From now on the twin's webhooks travel in this way."""
+
+    twin: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """The process of the first of these functions that works from now on is killed so many milliseconds later."""
+
+    functions: tuple[str, ...]
+    milliseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """The desk's whole AWS stops, stays away and comes back with what it kept; the vendors go on."""
+
+    away_seconds: float
+
+
+Strike = Submitted | VendorFails | WebhooksGo | Killed | Restarted
+
+
+def plan(seed: int, deals: int, seconds: float) -> list[tuple[float, Strike]]:
+    """All of it in order, each with its second; one kind of trouble never changes the dice of another."""
+    parts = (_submitted(seed, deals, seconds), _vendors(seed, seconds), _webhooks(seed, seconds))
+    strikes = [strike for part in (*parts, _kills(seed, seconds), _restarts(seed, seconds)) for strike in part]
+    return sorted(strikes, key=lambda strike: strike[0])
+
+
+def _submitted(seed: int, deals: int, seconds: float) -> Iterator[tuple[float, Strike]]:
+    """Every set of vendors has the same number of deals, as near as that can be."""
+    dice, paths = Random(f"{seed}/deals"), sorted(PATHS)
+    for number in range(deals):
+        turn, path = divmod(number, len(paths))
+        yield dice.uniform(0, seconds * SUBMITTED_WITHIN), Submitted(paths[path], TERMS[turn % len(TERMS)])
+
+
+def _vendors(seed: int, seconds: float) -> Iterator[tuple[float, Strike]]:
+    dice, at = Random(f"{seed}/vendors"), 0.0
+    while (at := at + dice.uniform(0.1, 0.5)) < seconds:
+        kind = dice.choices(list(KINDS), ODDS)[0]
+        yield at, VendorFails(dice.choice(TWINS), kind, dice.choice(CALLS), dice.choice((1, 2, 3, 4)))
+
+
+def _webhooks(seed: int, seconds: float) -> Iterator[tuple[float, Strike]]:
+    dice, at = Random(f"{seed}/webhooks"), 0.0
+    while (at := at + dice.uniform(1, 4)) < seconds:
+        yield at, WebhooksGo(dice.choice(SENDERS), dice.choice(list(MODES)))
+
+
+def _kills(seed: int, seconds: float) -> Iterator[tuple[float, Strike]]:
+    dice, at = Random(f"{seed}/kills"), 0.0
+    while (at := at + dice.uniform(1, 3)) < seconds:
+        yield at, Killed(tuple(dice.sample(FUNCTIONS, AIMS)), dice.randrange(60))
+
+
+def _restarts(seed: int, seconds: float) -> Iterator[tuple[float, Strike]]:
+    """One in every span of so many seconds, and one at least."""
+    dice, number = Random(f"{seed}/restarts"), max(1, round(seconds / SECONDS_A_RESTART))
+    for turn in range(number):
+        yield (turn + dice.uniform(*RESTARTS_WITHIN)) * seconds / number, Restarted(dice.uniform(1, 6))
