@@ -11,6 +11,7 @@ FIRST_SEED ?= 0
 SEED ?=
 DEALS ?= 36
 MINUTES ?= 2
+WHAT ?= "make demo" "make prove SEEDS=50"
 PLATFORM ?= aarch64-manylinux2014
 UV_VERSION := 0.13.9
 SAM_VERSION := 1.170.0
@@ -36,7 +37,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-dynamodb conform demo up down bench prove chaos schemas build deploy validate clean \
+.PHONY: help setup check test test-dynamodb conform demo up down bench prove chaos footprint schemas build deploy validate clean \
   check-format check-lint check-types check-template check-tests live
 
 help: ## list the targets
@@ -116,6 +117,9 @@ prove: .venv/.lint ## look for a fault that breaks a promise: make prove SEEDS=2
 
 chaos: .venv/.lint ## the running system under faults, kills and restarts: make chaos SEED=1 DEALS=36 MINUTES=2
 	@PYTHONPATH=.:layers/core $(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) --deals $(DEALS) --minutes $(MINUTES)
+
+footprint: .venv/.lint ## peak memory on two cores, at most 4 GB: make footprint WHAT='"make demo" "make test"'
+	@$(BIN)/python -m tests.footprint $(WHAT)
 
 schemas: .venv/.local ## write docs/events from the code
 	@$(BIN)/python -m local.schemas

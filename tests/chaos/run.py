@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from dealdesk.edge import aws
 from dealdesk.errors import DealUnknown
 from local import build, stack
 from operate import dead_letters
@@ -29,6 +30,7 @@ TICK_SECONDS = 6.0
 # soon as its leases have ended.
 RECEIVES, VISIBILITY_SECONDS = 5, 80
 REST_SECONDS = 420.0
+CLIENTS = ("dynamodb", "events", "lambda", "secretsmanager", "sqs")
 QUIET_LOOKS, LOOK_SECONDS = 3, 1.5
 REDRIVES = 4
 
@@ -91,10 +93,9 @@ class Run:
     def _go_on(self) -> None:
         self.cast.everybody_acts()
         if time.monotonic() - self.ticked > TICK_SECONDS:
+            with suppress(ClientError, BotoCoreError):  # it ticks again
+                aws.client("lambda").invoke(FunctionName=self.at.resource("ChaseStalledFunction"))
             self.ticked = time.monotonic()
-            with suppress(ClientError, BotoCoreError):  # the schedule itself comes again
-                function = self.at.resource("ChaseStalledFunction")
-                self.mischief.stack.boto("lambda").invoke(FunctionName=function, InvocationType="Event")
         time.sleep(PAUSE_SECONDS)
 
     def _wait_until_quiet(self, deadline: float) -> bool:
@@ -140,7 +141,9 @@ def start(say: Callable[[str], None]) -> Run:
     forget()
     running = stack.start(enforce_iam=True, state=STATE)
     at = on_this_machine()
-    _shorten(at, running)
+    # A busy machine answers late: who looks on from outside has more patience than the functions.
+    aws.clients.update({name: running.boto(name) for name in CLIENTS})
+    _shorten(at)
     cast = Cast(
         act=lambda twin, action, body: dict(running.twin(twin, f"act/{action}", "POST", body)),
         state=lambda twin: dict(running.twin(twin, "state")),
@@ -148,8 +151,8 @@ def start(say: Callable[[str], None]) -> Run:
     return Run(Mischief(running, at, cast, say), cast, at, say)
 
 
-def _shorten(at: Installation, running: stack.Stack) -> None:
-    sqs = running.boto("sqs")
+def _shorten(at: Installation) -> None:
+    sqs = aws.client("sqs")
     for queue in dead_letters.queues(at).values():
         dead = sqs.get_queue_attributes(QueueUrl=queue.dead_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
         redrive = f'{{"deadLetterTargetArn": "{dead}", "maxReceiveCount": {RECEIVES}}}'

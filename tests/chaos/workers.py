@@ -12,14 +12,17 @@ import psutil
 # MiniStack names the folder of a worker after its function, and CloudFormation the function after the template.
 WORKER = re.compile(r"ministack-lambda-[a-z0-9-]+-(?P<function>[A-Za-z0-9]+)Function-[A-F0-9]+-[^/]*/_worker\.py$")
 LOOK_EVERY_SECONDS, KNOWN_FOR_SECONDS = 0.003, 0.3
+# A process that still imports its code would be taken for one that works.
+STARTS_FOR_SECONDS = 3.0
 
 
 def workers(head: int, functions: Collection[str]) -> dict[int, tuple[psutil.Process, str]]:
-    """The children of the process `head` that run one of these functions, by their ids; no other is ever touched."""
+    """The grown children of the process `head` that run one of these functions, by their ids; no other is touched."""
     found = {}
     with contextlib.suppress(psutil.NoSuchProcess):
         for child in psutil.Process(head).children():
-            if (function := _runs(child)) in functions:
+            grown = time.time() - child.create_time() > STARTS_FOR_SECONDS
+            if grown and (function := _runs(child)) in functions:
                 found[child.pid] = child, function
     return found
 
@@ -47,7 +50,5 @@ def kill_at_work(head: int, functions: Collection[str], *, milliseconds: int, pa
 
 
 def _runs(process: psutil.Process) -> str:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        found = WORKER.search(" ".join(process.cmdline()))
-        return found["function"] if found else ""
-    return ""
+    found = WORKER.search(" ".join(process.cmdline()))
+    return found["function"] if found else ""
