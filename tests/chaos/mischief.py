@@ -15,6 +15,7 @@ from tests.chaos.plan import KINDS, MODES, SENDERS, TWINS, Killed, Restarted, St
 from tests.chaos.restart import logs, restart
 from tests.chaos.workers import kill_at_work
 
+DIED = "errorMessage=Worker process died)"
 KILL_PATIENCE_SECONDS = 3.0
 
 
@@ -70,7 +71,7 @@ class Mischief:
 
     def died_at_work(self) -> int:
         """Invocations that ended with their process, as MiniStack noted them for queues and the stream."""
-        return sum(path.read_text(errors="replace").count("Worker process died") for path in logs())
+        return sum(path.read_text(errors="replace").count(DIED) for path in logs())
 
     def _kill(self, what: Killed) -> None:
         """In another thread: the functions that it waits for may need the people to act."""

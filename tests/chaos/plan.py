@@ -45,6 +45,8 @@ MODES: dict[str, Delivery] = {
     "three seconds late": Delivery(delay_seconds=3),
     "as usual": Delivery(),
 }
+# DocuSign may be asked about an envelope once in 15 minutes, so that what it tells only once would last that long here.
+TOO_LATE_TO_ASK = ("docusign", "lost")
 FUNCTIONS = (
     "RelayEvents",
     "ReadCrm",
@@ -63,7 +65,7 @@ FUNCTIONS = (
 AIMS = 3
 PASSES, NEEDS_BOTH, BLOCKED = 0, 1, 2
 TERMS = (PASSES, NEEDS_BOTH, NEEDS_BOTH, PASSES, BLOCKED)
-SUBMITTED_WITHIN, RESTARTS_WITHIN = 0.75, (0.4, 0.6)
+SUBMITTED_WITHIN, RESTARTS_WITHIN = 0.5, (0.4, 0.6)
 SECONDS_A_RESTART = 150
 
 
@@ -128,8 +130,8 @@ def _submitted(seed: int, deals: int, seconds: float) -> Iterator[tuple[float, S
 
 def _vendors(seed: int, seconds: float) -> Iterator[tuple[float, Strike]]:
     dice, at = Random(f"{seed}/vendors"), 0.0
-    while (at := at + dice.uniform(0.1, 0.5)) < seconds:
-        kind, times = dice.choices(list(KINDS), ODDS)[0], dice.choice((1, 2, 3, 4))
+    while (at := at + dice.uniform(0.1, 0.4)) < seconds:
+        kind, times = dice.choices(list(KINDS), ODDS)[0], dice.choice((2, 3, 4, 6))
         # One more of these in a row, and the function is over its own time as well.
         most = times if KINDS[kind].seconds < TOO_LONG_SECONDS else 1
         yield at, VendorFails(dice.choice(TWINS), kind, dice.choice(CALLS), most)
@@ -138,7 +140,8 @@ def _vendors(seed: int, seconds: float) -> Iterator[tuple[float, Strike]]:
 def _webhooks(seed: int, seconds: float) -> Iterator[tuple[float, Strike]]:
     dice, at = Random(f"{seed}/webhooks"), 0.0
     while (at := at + dice.uniform(1, 4)) < seconds:
-        yield at, WebhooksGo(dice.choice(SENDERS), dice.choice(list(MODES)))
+        sender = dice.choice(SENDERS)
+        yield at, WebhooksGo(sender, dice.choice([mode for mode in MODES if (sender, mode) != TOO_LATE_TO_ASK]))
 
 
 def _kills(seed: int, seconds: float) -> Iterator[tuple[float, Strike]]:

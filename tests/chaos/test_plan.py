@@ -34,6 +34,13 @@ def test_every_plan_has_every_kind_of_trouble_in_time_and_in_order() -> None:
         assert {type(strike) for _, strike in strikes} == {Submitted, VendorFails, WebhooksGo, Killed, Restarted}
 
 
+def test_what_docusign_tells_only_once_is_never_lost() -> None:
+    spells = [strike for seed in range(50) for _, strike in plan(seed, 1, 120) if isinstance(strike, WebhooksGo)]
+
+    assert WebhooksGo("docusign", "lost") not in spells
+    assert {spell.mode for spell in spells if spell.twin == "docusign"} == set(MODES) - {"lost"}
+
+
 def test_every_set_of_vendors_has_its_share_of_the_deals() -> None:
     by_path = Counter(strike.path for _, strike in plan(1, 36, 120) if isinstance(strike, Submitted))
 

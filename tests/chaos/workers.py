@@ -13,7 +13,7 @@ import psutil
 WORKER = re.compile(r"ministack-lambda-[a-z0-9-]+-(?P<function>[A-Za-z0-9]+)Function-[A-F0-9]+-[^/]*/_worker\.py$")
 LOOK_EVERY_SECONDS, KNOWN_FOR_SECONDS = 0.003, 0.3
 # A process that still imports its code would be taken for one that works.
-STARTS_FOR_SECONDS = 3.0
+STARTS_FOR_SECONDS = 5.0
 
 
 def workers(head: int, functions: Collection[str]) -> dict[int, tuple[psutil.Process, str]]:
