@@ -49,7 +49,8 @@ class RecordedRequest:
 
 @dataclass(slots=True)
 class Fault:
-    """What goes wrong with the next `times` calls whose "METHOD path?query" contains `match`.
+    """What goes wrong with the next `times` calls whose "METHOD path?query" contains `match`, once `after` of them went
+    well. The first fault in the list that a call matches decides on it, so that a list is a script.
 
     `status` answers without doing the work, `timeout` sleeps and answers 504 without doing the work,
     `drop_answer` does the work and loses the answer: `status` after `seconds`; status 0 closes the line.
@@ -61,6 +62,7 @@ class Fault:
     status: int = 500
     headers: dict[str, str] = field(default_factory=dict)
     times: int = 1
+    after: int = 0
     seconds: float = 0
     code: str = "TWIN_FAULT"
     message: str = "the twin was told to fail"
@@ -156,6 +158,9 @@ class Twin:
     def _take_fault(self, line: str) -> Fault | None:
         with self.lock:
             for fault in self.faults:
+                if fault.match in line and fault.after:
+                    fault.after -= 1
+                    return None
                 if fault.match in line:
                     fault.times -= 1
                     self.failures[fault.message] += 1

@@ -20,7 +20,7 @@ def main() -> int:
     asked = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     asked.add_argument("--seed", type=int, default=None, help="without one, a new seed each time")
     asked.add_argument("--deals", type=int, default=36)
-    asked.add_argument("--minutes", type=float, default=2.0, help="of trouble; then it is calm until nothing moves")
+    asked.add_argument("--minutes", type=float, default=2.0, help="of trouble, as a rule")
     given = asked.parse_args()
     seed = secrets.randbelow(1_000_000) if given.seed is None else given.seed
     if stack.find() is not None:

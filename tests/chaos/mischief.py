@@ -6,12 +6,12 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 
 from local.stack import Stack
 from operate.installation import Installation
 from tests.chaos.cast import Cast
-from tests.chaos.plan import KINDS, MODES, SENDERS, TWINS, Killed, Restarted, Strike, Submitted, VendorFails, WebhooksGo
+from tests.chaos.plan import MODES, SENDERS, TWINS, Killed, Restarted, Strike, Submitted, WebhooksGo, script
 from tests.chaos.restart import logs, restart
 from tests.chaos.workers import kill_at_work
 
@@ -33,13 +33,15 @@ class Mischief:
     told_again: int = 0
     killer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
+    def begin(self, seed: int) -> None:
+        """From now on the vendors fail by their scripts."""
+        for twin in TWINS:
+            self.stack.twin(twin, "faults", "POST", [asdict(fault) for fault in script(seed, twin)])
+
     def strike(self, what: Strike) -> None:
         match what:
             case Submitted():
                 self.cast.submit(what)
-            case VendorFails():
-                fault = replace(KINDS[what.kind], match=what.match, times=what.times, message=what.kind)
-                self.stack.twin(what.twin, "faults", "POST", [asdict(fault)])
             case WebhooksGo():
                 self.modes[what.mode] += 1
                 self.stack.twin(what.twin, "delivery", "POST", asdict(MODES[what.mode]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from local.people import PATHS
@@ -36,8 +36,9 @@ KINDS: dict[str, Fault] = {
     "answers nonsense, done": Fault("", "garble"),
 }
 ODDS = (4, 3, 3, 2, 1, 2, 3, 2)
-# Half of the faults wait for a call that writes.
-CALLS = ("", "", "POST ", "POST ")
+# How many calls go well between two faults, at most: calls that write are struck most.
+BETWEEN = (("POST ", 3), ("", 8))
+SCRIPT = 150
 MODES: dict[str, Delivery] = {
     "lost": Delivery(drop=True),
     "three times": Delivery(duplicate=3),
@@ -67,6 +68,7 @@ PASSES, NEEDS_BOTH, BLOCKED = 0, 1, 2
 TERMS = (PASSES, NEEDS_BOTH, NEEDS_BOTH, PASSES, BLOCKED)
 SUBMITTED_WITHIN, RESTARTS_WITHIN = 0.5, (0.4, 0.6)
 SECONDS_A_RESTART = 150
+AS_LONG_AGAIN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +77,6 @@ class Submitted:
 
     path: str
     terms: int
-
-
-@dataclass(frozen=True, slots=True)
-class VendorFails:
-    """The next `times` calls of the twin that contain `match` go wrong in this way."""
-
-    twin: str
-    kind: str
-    match: str
-    times: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +102,35 @@ class Restarted:
     away_seconds: float
 
 
-Strike = Submitted | VendorFails | WebhooksGo | Killed | Restarted
+Strike = Submitted | WebhooksGo | Killed | Restarted
 
 
 def plan(seed: int, deals: int, seconds: float) -> list[tuple[float, Strike]]:
-    """All of it in order, each with its second; one kind of trouble never changes the dice of another."""
-    parts = (_submitted(seed, deals, seconds), _vendors(seed, seconds), _webhooks(seed, seconds))
-    strikes = [strike for part in (*parts, _kills(seed, seconds), _restarts(seed, seconds)) for strike in part]
-    return sorted(strikes, key=lambda strike: strike[0])
+    """All of it in order, each with its second; one kind of trouble never changes the dice of another.
+
+    Deals come and AWS restarts within `seconds`; the rest goes on for as long as a slow machine may need.
+    """
+    longest = seconds * AS_LONG_AGAIN
+    parts = (
+        _submitted(seed, deals, seconds),
+        _restarts(seed, seconds),
+        _webhooks(seed, longest),
+        _kills(seed, longest),
+    )
+    return sorted((strike for part in parts for strike in part), key=lambda strike: strike[0])
+
+
+def script(seed: int, twin: str) -> list[Fault]:
+    """How the calls to a vendor go wrong, by their number and not by time, so that a slow machine has as many."""
+    dice = Random(f"{seed}/{twin}")
+    return [fault for match, most in BETWEEN for fault in _faults(dice, match, most)]
+
+
+def _faults(dice: Random, match: str, most: int) -> Iterator[Fault]:
+    for kind in dice.choices(list(KINDS), ODDS, k=SCRIPT):
+        # One more of these in a row, and the function is over its own time as well.
+        times = dice.choice((1, 1, 2)) if KINDS[kind].seconds < TOO_LONG_SECONDS else 1
+        yield replace(KINDS[kind], match=match, message=kind, times=times, after=dice.randint(0, most))
 
 
 def _submitted(seed: int, deals: int, seconds: float) -> Iterator[tuple[float, Strike]]:
@@ -126,15 +139,6 @@ def _submitted(seed: int, deals: int, seconds: float) -> Iterator[tuple[float, S
     for number in range(deals):
         turn, path = divmod(number, len(paths))
         yield dice.uniform(0, seconds * SUBMITTED_WITHIN), Submitted(paths[path], TERMS[turn % len(TERMS)])
-
-
-def _vendors(seed: int, seconds: float) -> Iterator[tuple[float, Strike]]:
-    dice, at = Random(f"{seed}/vendors"), 0.0
-    while (at := at + dice.uniform(0.1, 0.4)) < seconds:
-        kind, times = dice.choices(list(KINDS), ODDS)[0], dice.choice((2, 3, 4, 6))
-        # One more of these in a row, and the function is over its own time as well.
-        most = times if KINDS[kind].seconds < TOO_LONG_SECONDS else 1
-        yield at, VendorFails(dice.choice(TWINS), kind, dice.choice(CALLS), most)
 
 
 def _webhooks(seed: int, seconds: float) -> Iterator[tuple[float, Strike]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from local.people import PATHS
-from tests.chaos.plan import KINDS, MODES, Killed, Restarted, Submitted, VendorFails, WebhooksGo, plan
+from tests.chaos.plan import KINDS, MODES, TWINS, Killed, Restarted, Submitted, WebhooksGo, plan, script
 
 
 def test_one_seed_is_one_plan() -> None:
@@ -25,13 +25,21 @@ def test_every_plan_has_every_kind_of_trouble_in_time_and_in_order() -> None:
     for seed in range(50):
         strikes = plan(seed, 36, 120)
         seconds = [second for second, _ in strikes]
-        kinds = {strike.kind for _, strike in strikes if isinstance(strike, VendorFails)}
         modes = {strike.mode for _, strike in strikes if isinstance(strike, WebhooksGo)}
 
         assert seconds == sorted(seconds)
-        assert 0 <= seconds[0] <= seconds[-1] < 120
-        assert (kinds, modes) == (set(KINDS), set(MODES))
-        assert {type(strike) for _, strike in strikes} == {Submitted, VendorFails, WebhooksGo, Killed, Restarted}
+        assert 0 <= seconds[0] <= seconds[-1] < 3 * 120
+        assert modes == set(MODES)
+        assert {type(strike) for _, strike in strikes} == {Submitted, WebhooksGo, Killed, Restarted}
+        assert all(at < 120 for at, strike in strikes if isinstance(strike, Submitted | Restarted))
+
+
+def test_every_vendor_has_its_own_script_of_every_kind_of_fault() -> None:
+    scripts = {twin: script(7, twin) for twin in TWINS}
+
+    assert scripts == {twin: script(7, twin) for twin in TWINS}
+    assert len({str(one) for one in scripts.values()}) == len(TWINS)
+    assert all({fault.message for fault in one} == set(KINDS) for one in scripts.values())
 
 
 def test_what_docusign_tells_only_once_is_never_lost() -> None:
