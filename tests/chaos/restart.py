@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from local import aws, processes
+from local.processes import Process
 from local.stack import LOCAL, PROCESSES_FILE, TEMPORARY, Stack
 from operate.installation import Installation
 from operate.replay import Span, publish_again
@@ -18,7 +22,7 @@ STATE = LOCAL / "state"
 KEPT = ("BatchSize", "FilterCriteria", "FunctionResponseTypes", "MaximumBatchingWindowInSeconds")
 # More than the relay is ever behind here: what is told twice changes nothing.
 BEHIND = timedelta(seconds=60)
-READY_SECONDS = 30
+KEEPS_WITHIN_SECONDS, READY_SECONDS = 60.0, 60
 
 
 def restart(stack: Stack, at: Installation, away_seconds: float) -> tuple[Stack, int]:
@@ -29,9 +33,7 @@ def restart(stack: Stack, at: Installation, away_seconds: float) -> tuple[Stack,
     what the relay had not told yet is told by `operate`'s replay from the table.
     """
     known, begun = processes.remembered(PROCESSES_FILE), datetime.now(UTC) - BEHIND
-    processes.stop([known["ministack"]])
-    if not (STATE / "dynamodb.json").exists():
-        raise aws.AwsFailed("MiniStack ended without keeping what it knew")
+    _end_politely(known["ministack"])
     time.sleep(away_seconds)
     port = int(stack.aws_endpoint_url.rpartition(":")[2])
     ministack = aws.start_ministack(port, folder=TEMPORARY, log=_next_log(), enforce_iam=True, state=STATE)
@@ -41,6 +43,18 @@ def restart(stack: Stack, at: Installation, away_seconds: float) -> tuple[Stack,
     _read_the_stream_anew(stack.boto("lambda"))
     told = publish_again(at, Span(begun, datetime.now(UTC)), None)
     return replace(stack, pids=stack.pids | {"ministack": ministack.pid}), told
+
+
+def _end_politely(ministack: Process) -> None:
+    """Waits until everything is written down, however busy the machine is; its workers may outlive it a little."""
+    os.kill(ministack.pid, signal.SIGTERM)
+    deadline = time.monotonic() + KEEPS_WITHIN_SECONDS
+    while processes.is_alive(ministack):
+        if time.monotonic() > deadline:
+            raise aws.AwsFailed(f"MiniStack did not keep what it knew within {KEEPS_WITHIN_SECONDS:.0f} s")
+        time.sleep(0.05)
+    with suppress(ProcessLookupError):
+        os.killpg(ministack.pid, signal.SIGKILL)
 
 
 def logs() -> list[Path]:
