@@ -9,6 +9,7 @@ import contextlib
 import os
 import shlex
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import psutil
@@ -44,10 +45,9 @@ class Footprint:
 
 def measure(command: str) -> Footprint:
     """Runs it to its end with this process's own input and output."""
-    _keep_to_two_cores()
     began, before = time.monotonic(), os.times()
     megabytes, processes = 0.0, 0
-    with psutil.Popen(shlex.split(command)) as head:
+    with _two_cores(), psutil.Popen(shlex.split(command)) as head:
         while head.poll() is None:
             family = _family(head)
             now = sum(_memory(process) for process in family) / 1e6
@@ -59,10 +59,18 @@ def measure(command: str) -> Footprint:
     return Footprint(command, int(head.returncode), seconds, megabytes, processes, cpu / seconds)
 
 
-def _keep_to_two_cores() -> None:
-    """What is started from here inherits it. Only Linux can; elsewhere the command has all cores."""
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
+@contextlib.contextmanager
+def _two_cores() -> Iterator[None]:
+    """What is started in the block inherits them. Only Linux can; elsewhere the command has all cores."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    all_of_them = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(all_of_them)[:CORES])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, all_of_them)
 
 
 def _family(head: psutil.Process) -> list[psutil.Process]:

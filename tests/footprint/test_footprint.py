@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import pytest
@@ -30,6 +31,15 @@ def test_a_command_that_takes_too_much_or_fails_is_said(
     error = capsys.readouterr().err
     assert "MB, over 50" in error
     assert "ended with 3" in error
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux keeps a process to some cores")
+def test_a_command_has_two_cores_and_we_keep_ours() -> None:
+    ours = os.sched_getaffinity(0)
+    counts = "import os; raise SystemExit(len(os.sched_getaffinity(0)))"
+
+    assert measure(f"{sys.executable} -c '{counts}'").exit_code == min(2, len(ours))
+    assert os.sched_getaffinity(0) == ours
 
 
 def test_a_command_within_its_means_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
