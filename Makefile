@@ -7,7 +7,12 @@ VIA ?= standard
 SPECS ?= ../shared/vendors/specs
 SEEDS ?= 200
 FIRST_SEED ?= 0
-DEALS ?= 200
+# Of `load` 200 where none is said, of `chaos` 36.
+DEALS ?=
+# Without a SEED, `chaos` draws one and says which.
+SEED ?=
+MINUTES ?= 2
+WHAT ?= "make demo" "make prove SEEDS=50"
 PLATFORM ?= aarch64-manylinux2014
 UV_VERSION := 0.13.9
 SAM_VERSION := 1.170.0
@@ -33,8 +38,8 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-dynamodb conform demo up down bench load prove schemas build deploy validate clean \
-  check-format check-lint check-types check-template check-tests live
+.PHONY: help setup check test test-dynamodb conform demo up down bench load prove chaos footprint schemas build deploy validate \
+  clean check-format check-lint check-types check-template check-tests live
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -109,10 +114,16 @@ bench: .venv/.lint ## measure; writes .local/bench.json
 	@$(BIN)/python -m tests.bench
 
 load: .venv/.lint ## deals at once and storms, on a system of its own: make load DEALS=200; writes .local/load.json
-	@$(BIN)/python -m tests.load --deals $(DEALS) $(STORMS)
+	@$(BIN)/python -m tests.load --deals $(or $(DEALS),200) $(STORMS)
 
 prove: .venv/.lint ## look for a fault that breaks a promise: make prove SEEDS=2000 FIRST_SEED=0
 	@PYTHONPATH=.:layers/core $(BIN)/python -m tests.prove --seeds $(SEEDS) --first-seed $(FIRST_SEED) --only "$(ONLY)"
+
+chaos: .venv/.lint ## the running system under faults, kills and restarts: make chaos SEED=1 DEALS=36 MINUTES=2
+	@PYTHONPATH=.:layers/core $(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) --deals $(or $(DEALS),36) --minutes $(MINUTES)
+
+footprint: .venv/.lint ## peak memory on two cores, at most 4 GB: make footprint WHAT='"make demo" "make test"'
+	@$(BIN)/python -m tests.footprint $(WHAT)
 
 schemas: .venv/.local ## write docs/events from the code
 	@$(BIN)/python -m local.schemas

@@ -54,12 +54,14 @@ def clean_environment() -> dict[str, str]:
     }
 
 
-def start_ministack(port: int, *, folder: Path, log: Path, enforce_iam: bool) -> Process:
+def start_ministack(port: int, *, folder: Path, log: Path, enforce_iam: bool, state: Path | None = None) -> Process:
     """Start MiniStack on loopback alone; its workers unpack into `folder`, which the caller removes.
 
-    With `enforce_iam` each function may do only what its role allows, and callers need the key id `test`.
+    With `enforce_iam` each function may do only what its role allows, and callers need the key id `test`. In `state`
+    it leaves what it knows when it is ended politely, and finds it again when it is started next.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    kept = {"PERSIST_STATE": "1", "STATE_DIR": str(state)} if state else {}
     environment = clean_environment() | {
         "GATEWAY_PORT": str(port),
         "BIND_HOST": "127.0.0.1",
@@ -69,6 +71,7 @@ def start_ministack(port: int, *, folder: Path, log: Path, enforce_iam: bool) ->
         "SFTP_ENABLED": "0",
         "AUTH": str(enforce_iam).lower(),
         "TMPDIR": str(folder),
+        **kept,
     }
     return spawn([sys.executable, "-m", "ministack"], log=log, env=environment, cwd=folder)
 

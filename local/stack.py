@@ -104,17 +104,18 @@ class Stack:
         return call(method, f"{self.twins[name]}/_twin/{path}", json).json()
 
 
-def start(progress: Progress = _silent, *, enforce_iam: bool = False) -> Stack:
+def start(progress: Progress = _silent, *, enforce_iam: bool = False, state: Path | None = None) -> Stack:
     """Start everything and return when all of it answers; a system that is up is returned as it is.
 
-    With `enforce_iam` the functions may do only what the template's roles allow.
+    With `enforce_iam` the functions may do only what the template's roles allow; `state` is where AWS keeps what it
+    knows when it is stopped.
     """
     with _alone():
         if (running := find()) is not None:
             return running
         _stop()
         try:
-            stack = _start(progress, enforce_iam)
+            stack = _start(progress, enforce_iam, state)
             _write_whole(STACK_FILE, json.dumps(asdict(stack), indent=2))
             return stack
         except build.BuildFailed as failure:
@@ -174,14 +175,14 @@ def call(
 _pool = urllib3.PoolManager(maxsize=32)
 
 
-def _start(progress: Progress, enforce_iam: bool) -> Stack:
+def _start(progress: Progress, enforce_iam: bool, state: Path | None) -> Stack:
     port = aws.free_port()
     endpoint_url, api_url = f"http://127.0.0.1:{port}", aws.api_url(port)
     template = build.read_template(ROOT / "template.yaml")
     with ThreadPoolExecutor(1) as pool:
         progress("packing the functions, starting AWS and the twins")
         packing = pool.submit(build.build, template, ROOT, LOCAL / "build")
-        ministack = aws.start_ministack(port, folder=TEMPORARY, log=MINISTACK_LOG, enforce_iam=enforce_iam)
+        ministack = aws.start_ministack(port, folder=TEMPORARY, log=MINISTACK_LOG, enforce_iam=enforce_iam, state=state)
         started = {"ministack": ministack}
         processes.remember(PROCESSES_FILE, started)
         secrets = tokens.local_secrets(JWT_KEY)

@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -48,12 +49,13 @@ class RecordedRequest:
 
 @dataclass(slots=True)
 class Fault:
-    """What goes wrong with the next `times` calls whose "METHOD path?query" contains `match`.
+    """What goes wrong with the next `times` calls whose "METHOD path?query" contains `match`, once `after` of them went
+    well. The first fault in the list that a call matches decides on it, so that a list is a script.
 
     `slow` does the work and answers as it would, only after `seconds`.
     `status` answers without doing the work, `timeout` sleeps and answers 504 without doing the work,
     `drop_answer` does the work and loses the answer: `status` after `seconds`; status 0 closes the line.
-    `garble` does the work and answers 200 with a web page.
+    `garble` does the work and answers 200 with a web page. `GET /_twin/failures` counts by `message` what went wrong.
     """
 
     match: str
@@ -61,6 +63,7 @@ class Fault:
     status: int = 500
     headers: dict[str, str] = field(default_factory=dict)
     times: int = 1
+    after: int = 0
     seconds: float = 0
     code: str = "TWIN_FAULT"
     message: str = "the twin was told to fail"
@@ -81,6 +84,7 @@ class Twin:
         self.lock = threading.RLock()
         self.requests: list[RecordedRequest] = []
         self.faults: list[Fault] = []
+        self.failures: Counter[str] = Counter()
         self.webhooks = WebhookSender()
         self.url = ""
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -121,6 +125,7 @@ class Twin:
             self.clear()
             self.requests.clear()
             self.faults.clear()
+            self.failures.clear()
         self.webhooks.reset()
 
     def vendor_error(self, status: int, code: str, message: str) -> Response:
@@ -154,8 +159,12 @@ class Twin:
     def _take_fault(self, line: str) -> Fault | None:
         with self.lock:
             for fault in self.faults:
+                if fault.match in line and fault.after:
+                    fault.after -= 1
+                    return None
                 if fault.match in line:
                     fault.times -= 1
+                    self.failures[fault.message] += 1
                     self.faults = [fault for fault in self.faults if fault.times > 0]
                     return fault
         return None
@@ -204,6 +213,8 @@ class Twin:
                 return [asdict(attempt) for attempt in list(self.webhooks.log)]
             case "GET", "state":
                 return self.state()
+            case "GET", "failures":
+                return self.failures
             case "POST", "faults":
                 self.faults = [Fault(**fault) for fault in body]
                 return {"faults": len(self.faults)}

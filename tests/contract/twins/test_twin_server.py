@@ -92,6 +92,23 @@ def test_a_status_fault_answers_without_doing_the_work_as_often_as_told(twin: Co
     assert twin.count == 1
 
 
+def test_a_list_of_faults_is_a_script(twin: CounterTwin) -> None:
+    script = [{"match": "/count", "kind": "status", "status": 429, "after": 2, "times": 2},
+              {"match": "/count", "kind": "status", "status": 503, "after": 1}]  # fmt: skip
+    post(twin, "/_twin/faults", script)
+
+    assert [post(twin, "/count/1").status_code for _ in range(7)] == [200, 200, 429, 429, 200, 503, 200]
+
+
+def test_what_went_wrong_is_counted_by_the_message_of_its_fault(twin: CounterTwin) -> None:
+    post(twin, "/_twin/faults", [{"match": "/count", "kind": "status", "times": 2, "message": "down"}])
+
+    for _ in range(3):
+        post(twin, "/count/1")
+
+    assert requests.get(f"{twin.url}/_twin/failures", timeout=5).json() == {"down": 2}
+
+
 def test_a_fault_spares_calls_that_it_does_not_match(twin: CounterTwin) -> None:
     twin.faults = [Fault("GET /count", "status")]
 
