@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 
+from tests.prove import operators
+from tests.prove.broken import Broken
 from tests.prove.fate import Fate
-from tests.prove.promises import Broken, Promises
+from tests.prove.promises import Promises
 from tests.prove.story import Story
 from tests.prove.world import World
 
@@ -25,10 +27,12 @@ class Outcome:
     """`trace` is a digest of everything that was recorded: two runs with one trace were the same."""
 
     seed: int
+    vendors: str
     struck: tuple[str, ...]
     finding: str | None
     steps: int
     calls: int
+    redriven: int
     trace: str
 
 
@@ -52,8 +56,11 @@ def _run(seed: int, only: frozenset[str] | None) -> Outcome:
             _play(world, story, promises)
         except Broken as broken:
             finding = str(broken)
-        trace = _trace(promises, fate)
-    return Outcome(seed, tuple(fate.struck), finding, world.steps, world.calls.number, trace)
+        vendors = str(world.path)
+        trace = _trace(promises, fate, vendors)
+    return Outcome(
+        seed, vendors, tuple(fate.struck), finding, world.steps, world.calls.number, world.work.redriven, trace
+    )
 
 
 def shortest(outcome: Outcome) -> Outcome:
@@ -75,7 +82,7 @@ def shortest(outcome: Outcome) -> Outcome:
 
 def _play(world: World, story: Story, promises: Promises) -> None:
     story.opening()
-    world.collect_mail()
+    world.webhooks.collect()
     idle, written = 0, -1
     for _ in range(ROUGH_STEPS):
         if not _one_step(world, story):
@@ -87,6 +94,10 @@ def _play(world: World, story: Story, promises: Promises) -> None:
     world.fate.calm = True
     _come_to_rest(world, story, promises)
     promises.check_the_end()
+    if world.work.dead_letters():
+        operators.redrive(world, world.fate)
+        _come_to_rest(world, story, promises)
+        promises.check_after_redrive()
 
 
 def _one_step(world: World, story: Story) -> bool:
@@ -94,7 +105,7 @@ def _one_step(world: World, story: Story) -> bool:
     story.mischief()
     people_first = world.fate.dice("who").random() < 0.3
     if (people_first and story.go_on()) or world.step() or story.go_on():
-        world.collect_mail()
+        world.webhooks.collect()
         return True
     dues = [due for due in (world.waits_until(), story.waits_until()) if due]
     until = min([*dues, world.next_chase])
@@ -102,7 +113,7 @@ def _one_step(world: World, story: Story) -> bool:
     chased = world.now() >= world.next_chase
     if chased:
         world.chase()
-    world.collect_mail()
+    world.webhooks.collect()
     return not chased
 
 
@@ -111,7 +122,7 @@ def _come_to_rest(world: World, story: Story, promises: Promises) -> None:
     versions: list[int] = []
     for _ in range(MOST_STEPS):
         while world.step() or story.go_on():
-            world.collect_mail()
+            world.webhooks.collect()
             promises.check()
             if world.steps > MOST_STEPS:
                 raise Broken("the world never comes to rest")
@@ -119,19 +130,19 @@ def _come_to_rest(world: World, story: Story, promises: Promises) -> None:
         if dues:
             world.pass_time(min(dues))
             continue
-        seen = [len(history) for history in promises.histories.values()]
+        seen = [len(history) for history in promises.chronicle.histories.values()]
         quiet = quiet + 1 if seen == versions else 0
         versions = seen
         if quiet >= QUIET_ROUNDS:
             return
         world.pass_time(world.now() + SILENCE)
         world.chase()
-        world.collect_mail()
+        world.webhooks.collect()
         promises.check()
 
 
-def _trace(promises: Promises, fate: Fate) -> str:
-    digest = hashlib.sha256("\n".join(fate.struck).encode())
-    for deal_id, history in sorted(promises.histories.items()):
+def _trace(promises: Promises, fate: Fate, vendors: str) -> str:
+    digest = hashlib.sha256("\n".join((vendors, *fate.struck)).encode())
+    for deal_id, history in sorted(promises.chronicle.histories.items()):
         digest.update(f"{deal_id} {[record.hash for record in history]}".encode())
     return digest.hexdigest()
