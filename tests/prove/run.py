@@ -17,7 +17,7 @@ from tests.prove.world import World
 # Steps under faults; then the weather is calm and everything must come to an end.
 ROUGH_STEPS = 400
 MOST_STEPS = 6_000
-IDLE_CHASES = 4
+IDLE_CHASES = 2
 QUIET_ROUNDS = 2
 SILENCE = timedelta(minutes=21)
 

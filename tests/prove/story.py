@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from dealdesk.adapters import codec
@@ -113,7 +113,13 @@ class Story:
     def _deals(self) -> list[Deal]:
         keys = [key for key in self.world.table.partitions() if key.startswith("DEAL#")]
         rows: list[list[dict[str, Any]]] = [self.world.table.items(key, "DEAL") for key in keys]
-        return [codec.parse(row[0]["body"]["S"], Deal) for row in rows if row]
+        return [_parsed(row[0]["body"]["S"]) for row in rows if row]
+
+
+@lru_cache(maxsize=16)
+def _parsed(body: str) -> Deal:
+    """People look at every step, and deals move at a few."""
+    return codec.parse(body, Deal)
 
 
 def _do(act: Act) -> None:
