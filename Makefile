@@ -7,6 +7,9 @@ VIA ?= standard
 SPECS ?= ../shared/vendors/specs
 SEEDS ?= 200
 FIRST_SEED ?= 0
+JOBS ?= 2
+# Schedules that no night before has tried; the first line of the run says how to repeat it.
+NIGHT = $(shell echo $$(($$(date -u +%s) / 86400 * 100000)))
 PLATFORM ?= aarch64-manylinux2014
 UV_VERSION := 0.13.9
 SAM_VERSION := 1.170.0
@@ -32,7 +35,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-dynamodb conform demo up down bench prove schemas build deploy validate clean \
+.PHONY: help setup check test test-dynamodb conform demo up down bench prove prove-nightly schemas build deploy validate clean \
   check-format check-lint check-types check-template check-tests live
 
 help: ## list the targets
@@ -108,7 +111,10 @@ bench: .venv/.lint ## measure; writes .local/bench.json
 	@$(BIN)/python -m tests.bench
 
 prove: .venv/.lint ## look for a fault that breaks a promise: make prove SEEDS=2000 FIRST_SEED=0
-	@PYTHONPATH=.:layers/core $(BIN)/python -m tests.prove --seeds $(SEEDS) --first-seed $(FIRST_SEED) --only "$(ONLY)"
+	@PYTHONPATH=.:layers/core $(BIN)/python -m tests.prove --seeds $(SEEDS) --first-seed $(FIRST_SEED) --only "$(ONLY)" --jobs $(JOBS)
+
+prove-nightly: ## a hundred thousand other schedules every night
+	@$(MAKE) --no-print-directory prove SEEDS=100000 FIRST_SEED=$(NIGHT)
 
 schemas: .venv/.local ## write docs/events from the code
 	@$(BIN)/python -m local.schemas

@@ -19,7 +19,7 @@ Act = Callable[[], object]
 ASKERS = (FINANCE, FINANCE_TOO, MANAGER)
 # How a wish is made: once as a rule.
 WAYS = ("once", "once", "twice with two keys", "twice with one key", "then more with the same key")
-DECISIONS = ("approve", "approve", "approve", "approve by both at once", "reject")
+DECISIONS = ("approve", "approve", "approve", "approve by both at once", "approve, first by the asker", "reject")
 MOST_DECISIONS = 3
 
 
@@ -68,6 +68,8 @@ class AfterSales:
         if decision == "reject":
             self._ask("POST", f"{path}/reject", {"reason": "not now"}, first)
             return
+        if decision == "approve, first by the asker":
+            self._ask("POST", f"{path}/approve", None, {"user": asked_by, "role": "finance"})
         self._ask("POST", f"{path}/approve", None, first)
         if decision == "approve by both at once":
             self._ask("POST", f"{path}/approve", None, second)

@@ -126,9 +126,7 @@ class AtPaypal:
         return [_order(order, now) for order in self._twin.held.orders.values()]
 
     def receipts(self) -> list[Receipt]:
-        taken = [
-            one for one in self._twin.held.captures.values() if one["status"] not in (*DECLINED, "PENDING")
-        ]
+        taken = [one for one in self._twin.held.captures.values() if one["status"] not in (*DECLINED, "PENDING")]
         return [Receipt(one["id"], *_ours(one["custom_id"]), _amount(one)) for one in taken]
 
     def given_back(self) -> list[GivenBack]:

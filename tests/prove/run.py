@@ -92,6 +92,7 @@ def _play(world: World, story: Story, promises: Promises) -> None:
         if idle > IDLE_CHASES:
             break
     world.fate.calm = True
+    world.vendors.recover()
     _come_to_rest(world, story, promises)
     promises.check_the_end()
     if world.work.dead_letters():

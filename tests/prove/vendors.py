@@ -42,8 +42,9 @@ EFFECTS = re.compile(
     r"(/envelopes|/send_with_template|/checkout/(sessions|orders)|/capture|/refunds?|/invoice(/eid:[^/]*)?|/creditmemo"
     r"|/!transform/creditMemo|/A_SalesOrder|/A_CreditMemoRequest|CreateFromSDDocument)$"
 )
-# Where our key makes a request that lands late harmless. DocuSign and Dropbox Sign have none: there only time helps.
-WITH_KEYS = ("stripe", "paypal", "quickbooks", "netsuite", "sap")
+# Where a request that lands late does no harm: our key protects it, and where there are no keys (DocuSign, Dropbox
+# Sign) nobody sends again before it must have landed. A CRM is only told how things are.
+MAY_LAND_LATE = ("stripe", "paypal", "quickbooks", "netsuite", "sap", "docusign", "dropbox_sign")
 AS_THE_TWIN_FAILS = {
     "answers 500, not done": Fault("", "status", 500),
     "answers 503, done": Fault("", "drop_answer", 503),
@@ -78,7 +79,7 @@ class Vendors:
         twin = self.twins[pool.host.removesuffix(DOMAIN).replace("-", "_")]
         environ = _environ(pool.host, method, url, body, headers or pool.headers or {})
         writes = method in ("POST", "PUT")
-        kinds = (*KINDS, LATE, LATE, LATE) if writes and twin.name in WITH_KEYS else KINDS
+        kinds = (*KINDS, LATE, LATE, LATE) if writes and twin.name in MAY_LAND_LATE else KINDS
         effect = writes and EFFECTS.search(urlsplit(url).path) is not None
         fault = self.calls.begin(f"{twin.name} {method} {_route(url)}", kinds, milliseconds=150, likely=effect)
         if fault == REFUSED or self._is_down(twin.name):
@@ -98,6 +99,10 @@ class Vendors:
     def finish_late(self) -> None:
         landed, self.late = self.late[0], self.late[1:]
         _ask(landed[1], landed[2], None)
+
+    def recover(self) -> None:
+        """Whoever was down is back."""
+        self._down_until.clear()
 
     def _is_down(self, name: str) -> bool:
         fate, now = self.calls.fate, self.calls.now()
