@@ -1,4 +1,6 @@
-"""`make prove SEEDS=n FIRST_SEED=k`: n schedules, on two cores or JOBS=j; the last line counts them, their faults and findings.
+"""`make prove SEEDS=n FIRST_SEED=k`: n schedules; the last line counts them, their faults and findings.
+
+`JOBS` are the processes, two unless told otherwise.
 
 `ONLY=3,17` replays the one seed with these of its faults alone, which is how a finding is told.
 """

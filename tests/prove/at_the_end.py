@@ -47,7 +47,8 @@ def _is_finished(deal: Deal) -> None:
         raise Broken(f"deal {deal.id} is {deal.stage} and has unfinished intents: {open_intents}")
     if deal.unread:
         raise Broken(f"deal {deal.id} was submitted and never read")
-    under_way = [one.key for one in (*deal.refunds, *deal.credits) if one.status in ON_THE_WAY]
+    under_way = [refund.key for refund in deal.refunds if refund.status in ON_THE_WAY]
+    under_way += [credit.key for credit in deal.credits if credit.status in ON_THE_WAY]
     if under_way:
         raise Broken(f"{under_way} of deal {deal.id} are on their way for ever")
     blocked = deal.stage is Stage.EVALUATED and deal.decision and deal.decision.outcome is Outcome.BLOCKED

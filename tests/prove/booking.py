@@ -38,10 +38,10 @@ class Booking(Protocol):
 
 class AtQuickbooks:
     def __init__(self, twin: Any) -> None:
-        self._tables = lambda: twin.books.tables
+        self._books = twin.books
 
     def documents(self) -> list[Document]:
-        tables = self._tables()
+        tables = self._books.tables
         return [_quickbooks(INVOICE, row) for row in tables["Invoice"].values()] + [
             _quickbooks(MEMO, row) for row in tables["CreditMemo"].values()
         ]
@@ -49,23 +49,23 @@ class AtQuickbooks:
 
 class AtNetsuite:
     def __init__(self, twin: Any) -> None:
-        self._tables = lambda: twin.books.tables
+        self._books = twin.books
 
     def documents(self) -> list[Document]:
-        tables = self._tables()
+        tables = self._books.tables
         return [_netsuite(INVOICE, row) for row in tables["invoice"].values()] + [
             _netsuite(MEMO, row) for row in tables["creditMemo"].values()
         ]
 
 
 class AtSap:
-    """An invoice is a billing document (category M), a memo one of category O; what they were billed from counts too."""
+    """An invoice is a billing document (category M), a memo one of category O; what was billed counts as well."""
 
     def __init__(self, twin: Any) -> None:
-        self._tables = lambda: twin.books.tables
+        self._books = twin.books
 
     def documents(self) -> list[Document]:
-        tables = self._tables()
+        tables = self._books.tables
         requests = {row["PurchaseOrderByCustomer"]: row["ReferenceSDDocument"] for row in tables["A_CreditMemoRequest"]}
         found = []
         for table, kind in (("A_SalesOrder", "sales order"), ("A_CreditMemoRequest", "credit memo request")):

@@ -8,6 +8,7 @@ from typing import Any
 from dealdesk.adapters import quickbooks, stripe
 from dealdesk.domain import credit_memos, refunds
 from dealdesk.domain.money import Money
+from dealdesk.edge import aws
 from operate import dead_letters
 
 Patches = list[tuple[object, str, Any]]
@@ -73,7 +74,7 @@ def redrive_loses() -> Patches:
     def delete(queue: Any, *_: Any) -> int:
         letters = dead_letters._receive(queue.dead_url, dead_letters.SAMPLE, set())
         for letter in letters:
-            dead_letters.aws.client("sqs").delete_message(QueueUrl=queue.dead_url, ReceiptHandle=letter.receipt)
+            aws.client("sqs").delete_message(QueueUrl=queue.dead_url, ReceiptHandle=letter.receipt)
         return len(letters)
 
     return [(dead_letters, "redrive_some", delete), (dead_letters, "redrive_all", delete)]

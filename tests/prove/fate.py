@@ -36,7 +36,7 @@ class Fate:
         dice = self.dice("weather")
         self._odds, self._most = dice.choices(WEATHER, (1, 3, 4, 2))[0]
         self.hold_odds = dice.choice((0.0, 0.003, 0.01, 0.03))
-        # In some runs two workers are likely to be at one thing: a message goes to both, and one is held up at a vendor.
+        # In some runs two workers are likely to meet: a message goes to both, and one is held up at a vendor.
         self.meeting_odds = dice.choice((None, None, None, None, 0.3))
         self.outage_odds = dice.choice((0.0, 0.0, 0.0, 0.005))
 

@@ -1,4 +1,4 @@
-"""The queues of template.yaml in one process: delivered at least once, hidden while in flight, dead after a dozen tries.
+"""The queues of template.yaml in one process: at least once, hidden while in flight, dead after a dozen tries.
 
 Operators have the same queues before them, by the calls of SQS that they use.
 """

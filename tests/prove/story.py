@@ -1,4 +1,4 @@
-"""What people do in one run: submit, approve, sign, pay, and what they are asked; and everything that they do instead."""
+"""What people do in one run: submit, approve, sign, pay, answer what they are asked; and what they do instead."""
 
 from __future__ import annotations
 

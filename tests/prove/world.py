@@ -9,78 +9,42 @@ import json
 import os
 import random
 import sys
-import tempfile
-import threading
-import time
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-import botocore.session
 import time_machine
 from botocore.httpsession import URLLib3Session
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from urllib3.connectionpool import HTTPConnectionPool
 
 from dealdesk.adapters.rows import bound_to
 from dealdesk.edge import aws, secrets
-from local.tokens import Secrets, local_secrets, what_vendors_know
+from local.tokens import Secrets
 from local.twins import hubspot_webhooks, salesforce_outbound
-from local.twins.paypal_signing import Signer, new_signer
 from local.twins.town import BUILDERS
 from tests.journeys import world as journeys
 from tests.journeys.world import API, Mailbox, load, queues_told_of, template
+from tests.prove import machine
 from tests.prove.calls import AWS_CALL, Calls
 from tests.prove.fate import Fate
-from tests.prove.invocation import Invocation, Worker
+from tests.prove.invocation import Invocation
 from tests.prove.mail import Letter, Post
 from tests.prove.queues import Queue, Queues
 from tests.prove.table import Table
 from tests.prove.town import chosen_by, configuration_of, town_of
 from tests.prove.vendors import Vendors
 
-_sleep = time.sleep
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 CHASE_EVERY = timedelta(minutes=20)
 # Seconds by which the desk is off. Further behind, Salesforce takes no sign-in: it lives for three minutes.
 CLOCKS = (0, 0, 0, -150, -45, 45, 150)
-MACHINE = {
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-    "AWS_REGION": "us-east-1",
-    "AWS_DEFAULT_REGION": "us-east-1",
-    "POWERTOOLS_TRACE_DISABLED": "true",
-}
 # Their failure is an error to the service that calls them, which calls again; the others answer whatever happens.
 MAY_RAISE = ("relay_events", "chase_stalled", "escalate_approvals")
-
-
-@cache
-def _made_secrets() -> tuple[Secrets, Secrets]:
-    """The desk's and the vendors' half. Keys cost half a second; nothing depends on which they are."""
-    with tempfile.TemporaryDirectory() as folder:
-        made = local_secrets(Path(folder) / "jwt_key.pem")
-    return made, what_vendors_know(made)
-
-
-@cache
-def _paypal_signer() -> Signer:
-    return new_signer()
-
-
-# To read a key takes a twentieth of a second, and they are the same in every run.
-_private_key = cache(load_pem_private_key)
-
-
-@cache
-def _session() -> Any:
-    return botocore.session.Session()
 
 
 @cache
@@ -122,10 +86,10 @@ class World(journeys.World):
         self._stack.callback(travel.stop)
         self.calls = Calls(self.fate, clock)
         self.skew = timedelta(seconds=self.fate.dice("clock").choice(CLOCKS))
-        for name, fake in self._machine().items():
+        for name, fake in machine.instead(self.fate, self.calls, self._defect).items():
             enter(patch(name, fake))
-        enter(patch.dict(os.environ, MACHINE))
-        self.secrets, known = _made_secrets()
+        enter(patch.dict(os.environ, machine.ENVIRONMENT))
+        self.secrets, known = machine.made_secrets()
         self._open_town(known)
         self.table = Table(self.calls)
         enter(patch.object(URLLib3Session, "send", lambda _, request: self.table.send(request)))
@@ -148,35 +112,6 @@ class World(journeys.World):
             one.died = True
             one.resume()
         self._stack.close()
-
-    def _machine(self) -> dict[str, Any]:
-        """What this process has instead of a clock, of randomness and of a log."""
-        return {
-            "time.sleep": self._sleep,
-            "time.monotonic": time.time,
-            # Nobody looks at the signatures, user agents and proxies of requests that never leave this process; together
-            # they cost a quarter of each call.
-            "botocore.signers.RequestSigner.sign": lambda *_, **__: None,
-            "botocore.useragent.UserAgentString.to_string": lambda *_: "proof",
-            "requests.sessions.get_environ_proxies": lambda *_, **__: {},
-            "os.urandom": self.fate.bytes,
-            "random._urandom": self.fate.bytes,
-            "jwt.algorithms.load_pem_private_key": _private_key,
-            "botocore.session.get_session": _session,
-            "pynamodb.connection.base.get_session": _session,
-            "dealdesk.edge.telemetry.count": lambda *_, **__: None,
-            "dealdesk.edge.measures.count": lambda *_, **__: None,
-            "dealdesk.edge.telemetry.said": lambda *_, **__: None,
-            "dealdesk.edge.telemetry.warned": lambda *_, **__: None,
-            "dealdesk.edge.telemetry.logger": SimpleNamespace(exception=self._defect),
-        }
-
-    def _sleep(self, seconds: float) -> None:
-        """Functions sleep in no time; threads that belong to this process, and not to the world, as they will."""
-        if isinstance(threading.current_thread(), Worker):
-            self.calls.take(seconds=seconds)
-        else:
-            _sleep(seconds)
 
     def _defect(self, what: str, **_: object) -> None:
         if what != "delay could not be set":  # the queue's own timeout does as well
@@ -201,7 +136,7 @@ class World(journeys.World):
             twin.webhooks = Mailbox()  # type: ignore[assignment]
             twin.clock = self.true_time
             if name == "paypal":
-                twin.signer = _paypal_signer()  # type: ignore[attr-defined]
+                twin.signer = machine.paypal_signer()  # type: ignore[attr-defined]
             self.twins[name] = twin
         self.town = town_of(path, self.twins)
 
