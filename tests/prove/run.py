@@ -18,8 +18,8 @@ from tests.prove.world import World
 # Steps under faults; then the weather is calm and everything must come to an end.
 ROUGH_STEPS = 400
 MOST_STEPS = 6_000
-IDLE_CHASES = 2
-QUIET_ROUNDS = 2
+IDLE_CHASES = 1
+QUIET_ROUNDS = 1
 SILENCE = timedelta(minutes=21)
 # Short schedules that go to each of the vendors.
 EVERY_VENDOR = (0, 5, 10)

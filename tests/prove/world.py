@@ -74,6 +74,7 @@ class World(journeys.World):
         self.steps = 0
         self._idle: dict[str, list[ModuleType]] = {}
         self._environments: dict[str, dict[str, str]] = {}
+        self._environment_now: dict[str, str] = {}
         self._stack = ExitStack()
 
     # -- starting and stopping
@@ -182,7 +183,9 @@ class World(journeys.World):
         self._run(one)
 
     def _run(self, one: Invocation) -> None:
-        os.environ.update(one.environment)
+        if one.environment is not self._environment_now:
+            self._environment_now = one.environment
+            os.environ.update(one.environment)
         self.calls.current = one
         one.resume()
         self.calls.current = None
