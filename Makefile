@@ -7,6 +7,9 @@ VIA ?= standard
 SPECS ?= ../shared/vendors/specs
 SEEDS ?= 200
 FIRST_SEED ?= 0
+JOBS ?= 2
+# Schedules that no night before has tried; the first line of the run says how to repeat it.
+NIGHT = $(shell echo $$(($$(date -u +%s) / 86400 * 100000)))
 # Of `load` 200 where none is said, of `chaos` 36.
 DEALS ?=
 # Without a SEED, `chaos` draws one and says which.
@@ -38,8 +41,8 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-dynamodb conform demo up down bench load prove chaos footprint schemas build deploy validate \
-  clean check-format check-lint check-types check-template check-tests live
+.PHONY: help setup check test test-dynamodb conform demo up down bench load prove prove-nightly chaos footprint schemas build \
+  deploy validate clean check-format check-lint check-types check-template check-tests live
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -117,7 +120,10 @@ load: .venv/.lint ## deals at once and storms, on a system of its own: make load
 	@$(BIN)/python -m tests.load --deals $(or $(DEALS),200) $(STORMS)
 
 prove: .venv/.lint ## look for a fault that breaks a promise: make prove SEEDS=2000 FIRST_SEED=0
-	@PYTHONPATH=.:layers/core $(BIN)/python -m tests.prove --seeds $(SEEDS) --first-seed $(FIRST_SEED) --only "$(ONLY)"
+	@PYTHONPATH=.:layers/core $(BIN)/python -m tests.prove --seeds $(SEEDS) --first-seed $(FIRST_SEED) --only "$(ONLY)" --jobs $(JOBS)
+
+prove-nightly: ## a hundred thousand other schedules every night
+	@$(MAKE) --no-print-directory prove SEEDS=100000 FIRST_SEED=$(NIGHT)
 
 chaos: .venv/.lint ## the running system under faults, kills and restarts: make chaos SEED=1 DEALS=36 MINUTES=2
 	@PYTHONPATH=.:layers/core $(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED)) --deals $(or $(DEALS),36) --minutes $(MINUTES)

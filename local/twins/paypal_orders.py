@@ -11,7 +11,8 @@ from local.twins.paypal_forms import money_of, shown
 from local.twins.paypal_refusals import not_found, refuse
 from local.twins.server import Json
 
-# Three hours to send the payer, three more to approve and capture; what is left is forgotten after three days.
+# Three hours to send the payer, three more to approve and capture; what nobody has paid is forgotten after three days.
+# A captured order stays: WooCommerce's PayPal Payments, for one, reads it when it refunds, months later.
 APPROVABLE, CAPTURABLE, REMEMBERED = timedelta(hours=6), timedelta(hours=3), timedelta(days=3)
 ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789"
 
@@ -63,7 +64,7 @@ class Orders:
 
     def order(self, order_id: str) -> Json:
         order = self.orders.get(order_id)
-        if order is None or self._age(order) > REMEMBERED:
+        if order is None or (order["status"] != "COMPLETED" and self._age(order) > REMEMBERED):
             raise not_found()
         return order
 

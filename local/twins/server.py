@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, Literal
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -75,6 +76,13 @@ def json_answer(payload: object, status: int = 200, headers: Mapping[str, str] |
     return Response(body, status, dict(headers or {}), content_type="application/json;charset=UTF-8")
 
 
+@cache
+def _routes(rules: tuple[tuple[str, str], ...]) -> Map:
+    """Twins of one vendor have the same: to compile them takes longer than all else that a new twin needs."""
+    made = [Rule(rule, methods=[method], endpoint=f"{method} {rule}") for method, rule in rules]
+    return Map(made, strict_slashes=False)
+
+
 class Twin:
     """The common half of every twin; a subclass adds routes, actions, `state`, `clear` and `vendor_error`."""
 
@@ -88,15 +96,14 @@ class Twin:
         self.webhooks = WebhookSender()
         self.url = ""
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-        self._routes = Map(strict_slashes=False)
+        self._rules: list[tuple[str, str]] = []
         self._endpoints: dict[str, Endpoint] = {}
         self._actions: dict[str, Action] = {}
 
     def route(self, method: str, rule: str, endpoint: Endpoint) -> None:
         """Answer `method rule` with `endpoint(request, **params)`, run under the lock."""
-        key = f"{method} {rule}"
-        self._endpoints[key] = endpoint
-        self._routes.add(Rule(rule, methods=[method], endpoint=key))
+        self._endpoints[f"{method} {rule}"] = endpoint
+        self._rules.append((method, rule))
 
     def action(self, name: str, act: Action) -> None:
         """Offer what a person does at the vendor as `POST /_twin/act/{name}`."""
@@ -185,7 +192,7 @@ class Twin:
 
     def _dispatch(self, request: Request) -> Response:
         try:
-            key, params = self._routes.bind_to_environ(request.environ).match()
+            key, params = _routes(tuple(self._rules)).bind_to_environ(request.environ).match()
             with self.lock:
                 return self._endpoints[key](request, **params)
         except Refused as refused:

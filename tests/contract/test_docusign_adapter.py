@@ -81,6 +81,15 @@ def test_a_void_needs_one_look_although_it_is_asked_about_before_and_after(
     assert looks(bench, envelope_id) == 1
 
 
+def test_after_a_doubtful_send_the_request_is_left_time_to_land(bench: DocusignBench, port: DocusignSignatures) -> None:
+    bench.twin.faults.append(Fault(match="POST", kind="drop_answer", status=503))
+
+    with pytest.raises(VendorUnavailable) as doubt:
+        port.send(KEY, a_deal(Stage.APPROVED), SIGNER)
+
+    assert doubt.value.retry_after_seconds == 60
+
+
 def test_a_look_that_another_worker_has_just_had_is_put_off_and_refuses_nothing(
     bench: DocusignBench, port: DocusignSignatures, envelope_id: str
 ) -> None:

@@ -1,4 +1,6 @@
-"""`make prove SEEDS=n FIRST_SEED=k`: n schedules on two cores; the last line counts them, their faults and findings.
+"""`make prove SEEDS=n FIRST_SEED=k`: n schedules; the last line counts them, their faults and findings.
+
+`JOBS` are the processes, two unless told otherwise.
 
 `ONLY=3,17` replays the one seed with these of its faults alone, which is how a finding is told.
 """
@@ -11,11 +13,39 @@ import sys
 import time
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 
 from tests.prove.run import Outcome, run, shortest
 
-CORES = 2
 TOLD_EVERY = 100
+# So many findings are made shorter; all are counted.
+SHORTENED = 5
+
+
+@dataclass
+class Sum:
+    """What all schedules together were; only those that found something are kept."""
+
+    schedules: int = 0
+    faults: int = 0
+    calls: int = 0
+    redriven: int = 0
+    found: list[Outcome] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        self.schedules += 1
+        self.faults += len(outcome.struck)
+        self.calls += outcome.calls
+        self.redriven += outcome.redriven
+        if outcome.finding:
+            self.found.append(outcome)
+
+    def __str__(self) -> str:
+        seeds = ", ".join(str(outcome.seed) for outcome in self.found)
+        return (
+            f"{self.schedules:,} schedules with {self.faults:,} faults in {self.calls:,} calls, {self.redriven:,} dead "
+            f"letters redriven: {f'found {len(self.found)}: seeds {seeds}' if self.found else 'found nothing'}"
+        )
 
 
 def main() -> int:
@@ -23,21 +53,20 @@ def main() -> int:
     asked.add_argument("--seeds", type=int, default=200)
     asked.add_argument("--first-seed", type=int, default=0)
     asked.add_argument("--only", default="")
+    asked.add_argument("--jobs", type=int, default=2)
     given = asked.parse_args()
     if given.only:
         return replay(given.first_seed, [int(number) for number in given.only.split(",")])
     began = time.perf_counter()
+    print(f"make prove SEEDS={given.seeds} FIRST_SEED={given.first_seed}", flush=True)
     seeds = range(given.first_seed, given.first_seed + given.seeds)
-    with ProcessPoolExecutor(CORES, mp_context=multiprocessing.get_context("spawn")) as pool:
-        outcomes = list(_told(pool.map(run, seeds, chunksize=5), len(seeds)))
-        found = [outcome for outcome in outcomes if outcome.finding]
-        for outcome, short in zip(found[:5], pool.map(shortest, found[:5]), strict=True):
+    with ProcessPoolExecutor(given.jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        all_ = _summed(pool.map(run, seeds, chunksize=5), len(seeds))
+        for outcome, short in zip(all_.found[:SHORTENED], pool.map(shortest, all_.found[:SHORTENED]), strict=True):
             tell(outcome, short)
-    minutes = (time.perf_counter() - began) / 60
-    faults, calls = sum(len(o.struck) for o in outcomes), sum(o.calls for o in outcomes)
-    told = "found nothing" if not found else f"found {len(found)}: seeds {', '.join(str(o.seed) for o in found)}"
-    print(f"{len(seeds):,} schedules with {faults:,} faults in {calls:,} calls ({minutes:.1f} min): {told}")
-    return 1 if found else 0
+    print(f"{(time.perf_counter() - began) / 60:.1f} minutes, {given.jobs} processes")
+    print(all_)
+    return 1 if all_.found else 0
 
 
 def replay(seed: int, numbers: list[int]) -> int:
@@ -51,7 +80,8 @@ def replay(seed: int, numbers: list[int]) -> int:
 
 def tell(outcome: Outcome, short: Outcome) -> None:
     print(
-        f"\nseed {outcome.seed}: {short.finding}\n  the shortest schedule that shows it ({len(short.struck)} faults):"
+        f"\nseed {outcome.seed}, with {outcome.vendors}: {short.finding}\n"
+        f"  the shortest schedule that shows it ({len(short.struck)} faults):"
     )
     for fault in short.struck:
         print(f"    {fault}")
@@ -60,14 +90,13 @@ def tell(outcome: Outcome, short: Outcome) -> None:
     print(f"  again: make prove SEEDS=1 FIRST_SEED={outcome.seed}{again}\n", flush=True)
 
 
-def _told(outcomes: Iterable[Outcome], number: int) -> Iterable[Outcome]:
-    faults = found = 0
-    for done, outcome in enumerate(outcomes, start=1):
-        faults += len(outcome.struck)
-        found += bool(outcome.finding)
-        if done % TOLD_EVERY == 0 or done == number:
-            print(f"{done:,} of {number:,} schedules, {faults:,} faults, {found} findings", flush=True)
-        yield outcome
+def _summed(outcomes: Iterable[Outcome], number: int) -> Sum:
+    all_ = Sum()
+    for outcome in outcomes:
+        all_.add(outcome)
+        if all_.schedules % TOLD_EVERY == 0 and all_.schedules < number:
+            print(f"{all_.schedules:,} of {number:,} schedules, {len(all_.found)} findings", flush=True)
+    return all_
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 from unittest.mock import patch
@@ -15,14 +16,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from dealdesk.adapters import claims, dynamo_deals, dynamo_index, stripe
 from dealdesk.adapters.docusign import DocusignSignatures
+from dealdesk.adapters.dropbox_sign import DropboxSignSignatures
 from dealdesk.contracts import bus
 from dealdesk.domain import certificate, fold, fold_terms, payments
 from dealdesk.domain.events import QuoteEvaluated
 from dealdesk.domain.stages import PaymentStatus
 from dealdesk.edge import answers, aws, proofs, reactions
 from dealdesk.errors import AlreadyHandled, CertificateInvalid, VendorRefused, VendorUnavailable
+from dealdesk.usecases import carry_out, request_signature
 from tests.journeys.world import load
-from tests.prove import world
+from tests.prove import bugs_of_money, world
 from tests.prove.run import run
 
 Patches = list[tuple[object, str, Any]]
@@ -106,8 +109,13 @@ def return_in_the_loop() -> Patches:
 
 
 def no_look_up() -> Patches:
-    """After doubt the contract is sent again without a look at DocuSign."""
-    return [(DocusignSignatures, "look_up", lambda *_: None)]
+    """After doubt the contract is sent again without a look at who signs."""
+    return [(one, "look_up", lambda *_: None) for one in (DocusignSignatures, DropboxSignSignatures)]
+
+
+def no_lease() -> Patches:
+    """Whoever comes carries the intent out, also while another worker is at it."""
+    return [(carry_out, "LEASE", timedelta(0)), (request_signature, "SENDING", timedelta(0))]
 
 
 def signature_of_parsed_json() -> Patches:
@@ -135,15 +143,11 @@ def forget_the_fingerprint() -> Patches:
             raise CertificateInvalid("no certificate")
         return deal.certificate.fingerprint
 
-    from dealdesk.usecases import request_signature
-
     return [(fold, "about_the_quote", about), (request_signature, "gate", gate)]
 
 
 def expired_is_good_enough() -> Patches:
     """An approval never ends."""
-    from dealdesk.usecases import request_signature
-
     real = certificate.gate
 
     def gate(deal: Any, effect: str, now: Any, *, signed: bool) -> str:
@@ -233,6 +237,7 @@ BUGS = (
     conflict_is_replay,
     return_in_the_loop,
     no_look_up,
+    no_lease,
     signature_of_parsed_json,
     forget_the_fingerprint,
     expired_is_good_enough,
@@ -243,6 +248,7 @@ BUGS = (
     drop_when_a_vendor_is_down,
     doubt_is_refusal,
     snapshot_behind,
+    *bugs_of_money.BUGS,
 )
 
 

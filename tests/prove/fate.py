@@ -28,12 +28,17 @@ class Fate:
     calm: bool = False
     decisions: int = 0
     hold_odds: float = 0
+    meeting_odds: float | None = None
+    outage_odds: float = 0
     _seen: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         dice = self.dice("weather")
         self._odds, self._most = dice.choices(WEATHER, (1, 3, 4, 2))[0]
         self.hold_odds = dice.choice((0.0, 0.003, 0.01, 0.03))
+        # In some runs two workers are likely to meet: a message goes to both, and one is held up at a vendor.
+        self.meeting_odds = dice.choice((None, None, None, None, 0.3))
+        self.outage_odds = dice.choice((0.0, 0.0, 0.0, 0.005))
 
     def dice(self, name: str) -> random.Random:
         number = self._seen[name]

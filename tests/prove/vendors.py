@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from http.client import HTTPMessage
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
@@ -35,10 +36,15 @@ KINDS = (
     "answers 429",
     "answers nonsense, done",
 )
+OUTAGE = timedelta(hours=4)
 # Where it hurts most, faults are most likely.
-EFFECTS = ("/envelopes", "/checkout/sessions", "/invoice")
-# Where our key makes a request that lands late harmless. DocuSign has no keys: there only time helps after doubt.
-WITH_KEYS = ("stripe", "quickbooks")
+EFFECTS = re.compile(
+    r"(/envelopes|/send_with_template|/checkout/(sessions|orders)|/capture|/refunds?|/invoice(/eid:[^/]*)?|/creditmemo"
+    r"|/!transform/creditMemo|/A_SalesOrder|/A_CreditMemoRequest|CreateFromSDDocument)$"
+)
+# Where a request that lands late does no harm: our key protects it, and where there are no keys (DocuSign, Dropbox
+# Sign) nobody sends again before it must have landed. A CRM is only told how things are.
+MAY_LAND_LATE = ("stripe", "paypal", "quickbooks", "netsuite", "sap", "docusign", "dropbox_sign")
 AS_THE_TWIN_FAILS = {
     "answers 500, not done": Fault("", "status", 500),
     "answers 503, done": Fault("", "drop_answer", 503),
@@ -53,6 +59,7 @@ class Vendors:
     def __init__(self, calls: Calls, twins: Mapping[str, Twin]) -> None:
         self.calls, self.twins = calls, twins
         self.late: list[tuple[datetime, Twin, dict[str, Any]]] = []
+        self._down_until: dict[str, datetime] = {}
         for name, twin in twins.items():
             twin.url = f"http://{name.replace('_', '-')}{DOMAIN}"
 
@@ -71,10 +78,11 @@ class Vendors:
     def _ask_once(self, pool: Any, method: str, url: str, body: Any, headers: Any, how: Mapping[str, Any]) -> Any:
         twin = self.twins[pool.host.removesuffix(DOMAIN).replace("-", "_")]
         environ = _environ(pool.host, method, url, body, headers or pool.headers or {})
-        kinds = (*KINDS, LATE, LATE, LATE) if method == "POST" and twin.name in WITH_KEYS else KINDS
-        name, effect = f"{twin.name} {method} {_route(url)}", method == "POST" and urlsplit(url).path.endswith(EFFECTS)
-        fault = self.calls.begin(name, kinds, milliseconds=150, likely=effect)
-        if fault == REFUSED:
+        writes = method in ("POST", "PUT")
+        kinds = (*KINDS, LATE, LATE, LATE) if writes and twin.name in MAY_LAND_LATE else KINDS
+        effect = writes and EFFECTS.search(urlsplit(url).path) is not None
+        fault = self.calls.begin(f"{twin.name} {method} {_route(url)}", kinds, milliseconds=150, likely=effect)
+        if fault == REFUSED or self._is_down(twin.name):
             raise NewConnectionError(pool, "the line is dead")
         if fault == LATE:
             self.late.append((self.calls.now() + timedelta(seconds=LANDS_AFTER_SECONDS), twin, environ))
@@ -91,6 +99,16 @@ class Vendors:
     def finish_late(self) -> None:
         landed, self.late = self.late[0], self.late[1:]
         _ask(landed[1], landed[2], None)
+
+    def recover(self) -> None:
+        """Whoever was down is back."""
+        self._down_until.clear()
+
+    def _is_down(self, name: str) -> bool:
+        fate, now = self.calls.fate, self.calls.now()
+        if fate.strikes(f"{name} as a whole", ("is down for hours",), odds=fate.outage_odds):
+            self._down_until[name] = now + OUTAGE
+        return name in self._down_until and now < self._down_until[name]
 
     def _time_out(self, pool: Any) -> None:
         self.calls.take(seconds=TIMES_OUT_SECONDS)
@@ -147,7 +165,23 @@ def _as_urllib3(answer: tuple[int, list[tuple[str, str]], bytes], method: str, h
         preload_content=how.get("preload_content", True),
         decode_content=how.get("decode_content", True),
         request_method=method,
+        original_response=_WithCookies(headers),  # type: ignore[arg-type]
     )
+
+
+class _WithCookies:
+    """As http.client's answer is read by `requests`, which takes cookies from there and from nowhere else."""
+
+    def __init__(self, headers: list[tuple[str, str]]) -> None:
+        self.msg = HTTPMessage()
+        for name, value in headers:
+            self.msg[name] = value
+
+    def isclosed(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def _route(url: str) -> str:

@@ -206,6 +206,9 @@ REFUSED = [
 ]
 
 
+PEM = b"-----BEGIN CERTIFICATE-----\n..."
+
+
 class _Pool:
     """Counts what would have gone out."""
 
@@ -215,7 +218,7 @@ class _Pool:
 
     def request(self, _method: str, url: str, *, redirect: bool, **_: object) -> _Pool:
         self.asked.append((url, redirect))
-        self.status, self.body = self.answers.pop(0) if self.answers else (200, b"PEM")
+        self.status, self.body = self.answers.pop(0) if self.answers else (200, PEM)
         return self
 
     def read(self, _most: int) -> bytes:
@@ -251,7 +254,7 @@ def test_a_certificate_is_fetched_once_and_never_by_a_redirect(
     certificates, pool = fetched
     url = f"https://{host}/v1/notifications/certs/CERT-360caa42-fca2a594-a5cafa77"
 
-    assert [certificates(url), certificates(url)] == [b"PEM", b"PEM"]
+    assert [certificates(url), certificates(url)] == [PEM, PEM]
     assert pool.asked == [(url, False)]
 
 
@@ -263,8 +266,9 @@ def test_a_certificate_is_fetched_once_and_never_by_a_redirect(
         ((200, b"x" * 65_537), SignatureRefused),
         ((500, b""), Unavailable),
         ((429, b""), Unavailable),
+        ((200, b"<html>Please stand by</html>"), Unavailable),
     ],
-    ids=["redirect", "not found", "large", "broken", "busy"],
+    ids=["redirect", "not found", "large", "broken", "busy", "nonsense"],
 )
 def test_what_is_no_certificate_is_not_kept(
     fetched: tuple[PaypalCertificates, _Pool], answer: tuple[int, bytes], error: type[Exception]
@@ -275,7 +279,7 @@ def test_what_is_no_certificate_is_not_kept(
     with pytest.raises(error):
         certificates(URL)
 
-    assert certificates(URL) == b"PEM"
+    assert certificates(URL) == PEM
 
 
 def test_the_proofs_of_other_vendors_do_not_pay_for_the_cryptography_of_this_one() -> None:

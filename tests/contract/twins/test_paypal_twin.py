@@ -247,6 +247,13 @@ def test_an_order_can_be_approved_for_six_hours_and_is_forgotten_after_three_day
     assert issue_of(call(twin, "GET", f"{ORDERS}/{order_id}")) == (404, "INVALID_RESOURCE_ID")
 
 
+def test_a_captured_order_is_still_shown_after_months(twin: PayPalTwin) -> None:
+    order_id = captured(twin)["supplementary_data"]["related_ids"]["order_id"]
+    later(twin, days=180)
+
+    assert call(twin, "GET", f"{ORDERS}/{order_id}").json()["status"] == "COMPLETED"
+
+
 # -- refunds
 
 

@@ -36,6 +36,8 @@ SIGNER_ROLE = "signer"
 SUBJECT_LIMIT = 100
 # Source: DocuSign, "eSignature API rules and resource limits": one look at an envelope in 15 minutes.
 POLL_GAP_SECONDS = 900
+# A request whose answer was lost may still be at work; what it made is looked up after this long, and not before.
+LANDS_WITHIN_SECONDS = 60
 LIMIT, POLLING_LIMIT = "limit_exceeded", "polling_limit_exceeded"
 
 # transactionId must be a GUID: ours is made from the intent's key, so a lost answer can be asked for.
@@ -70,9 +72,13 @@ class DocusignSignatures:
 
     def send(self, key: str, deal: Deal, signer: Person) -> str:
         definition = self._definition(key, deal, signer)
-        return self._call(
-            lambda api: _given(api.create_envelope(self._account_id, envelope_definition=definition).envelope_id)
-        )
+        try:
+            return self._call(
+                lambda api: _given(api.create_envelope(self._account_id, envelope_definition=definition).envelope_id)
+            )
+        except VendorUnavailable as doubt:
+            wait_seconds = max(LANDS_WITHIN_SECONDS, doubt.retry_after_seconds or 0)
+            raise VendorUnavailable(str(doubt), retry_after_seconds=wait_seconds) from doubt
 
     def look_up(self, key: str, opened_at: datetime) -> EnvelopeState | None:
         """The envelope that carries this intent's transactionId; DocuSign remembers those for 7 days,

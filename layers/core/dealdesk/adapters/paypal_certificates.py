@@ -12,6 +12,7 @@ HOSTS = ("api.paypal.com", "api.sandbox.paypal.com", "api-m.paypal.com", "api-m.
 TIMEOUT = urllib3.Timeout(connect=2, read=3)
 LARGEST_BYTES = 64 * 1024
 MOST_KEPT = 16
+BEGINS = b"-----BEGIN CERTIFICATE-----"
 _URL = re.compile(r"(https?://[^/?#@\s]+)/v1/notifications/certs/[A-Za-z0-9-]{1,80}")
 
 
@@ -24,7 +25,9 @@ class PaypalCertificates:
         self._pool = urllib3.PoolManager(retries=False, cert_reqs="CERT_REQUIRED")
 
     def __call__(self, url: str) -> bytes:
-        """The PEM behind `url`. Raises `SignatureRefused` for any other address and for what is not there."""
+        """The PEM behind `url`. Raises `SignatureRefused` for any other address and for what is not there, and
+        `VendorUnavailable` for an answer that is no certificate: PayPal was disturbed, and sends the message again.
+        """
         allowed = _URL.fullmatch(url)
         if allowed is None or allowed[1] not in self._origins:
             raise SignatureRefused("PAYPAL-CERT-URL is no address of PayPal's certificates")
@@ -47,4 +50,6 @@ class PaypalCertificates:
             raise VendorUnavailable(f"PayPal's certificate could not be fetched: {answer.status}")
         if answer.status != 200 or len(pem) > LARGEST_BYTES:
             raise SignatureRefused(f"PAYPAL-CERT-URL has no certificate: {answer.status}")
+        if BEGINS not in pem:
+            raise VendorUnavailable("PayPal answered with something that is no certificate")
         return bytes(pem)

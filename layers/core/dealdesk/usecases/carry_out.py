@@ -22,7 +22,7 @@ LEASE = timedelta(seconds=75)
 
 @dataclass(frozen=True, slots=True)
 class Work(Generic[Answer]):
-    """How one kind of effect is done. `gate` raises unless the deal may have it now."""
+    """How one kind of effect is done. `gate` raises unless the deal may have it now; nobody else tries for `lease`."""
 
     actor: str
     gate: Callable[[Deal, Intent, datetime], object]
@@ -32,6 +32,7 @@ class Work(Generic[Answer]):
     refused: Callable[[Deal, Intent, str], Sequence[Event]] = lambda _deal, intent, reason: [
         EffectFailed(intent.key, intent.effect.value, reason)
     ]
+    lease: timedelta = LEASE
 
 
 def carry_out(
@@ -86,7 +87,7 @@ def _take_lease(deals: Deals, deal_id: str, key: str, work: Work[object], now: d
     try:
         deal = deals.save(
             deal,
-            [IntentAttempted(key, attempt, now + LEASE)],
+            [IntentAttempted(key, attempt, now + work.lease)],
             cause=Cause("attempt", f"{_opening(intent)}:{attempt}"),
             actor=work.actor,
             now=now,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import cast
 
 from dealdesk.domain import signature
@@ -11,14 +11,18 @@ from dealdesk.domain.certificate import gate, has_expired
 from dealdesk.domain.deal import Deal, Envelope, Intent
 from dealdesk.domain.events import ApprovalExpired, EnvelopeResent, EnvelopeVoided, Event, VendorAsked
 from dealdesk.domain.stages import Effect, EnvelopeStatus, Stage
-from dealdesk.errors import Conflict, VendorRefused
+from dealdesk.errors import Conflict, LeaseHeld, VendorRefused
 from dealdesk.ports import Approvers, Cause, Deals, EnvelopeState, People, Person, Policies, Signatures
-from dealdesk.usecases.carry_out import Work, carry_out
+from dealdesk.usecases.carry_out import LEASE, Work, carry_out
 from dealdesk.usecases.change import change
 from dealdesk.usecases.follow_policy import follow_policy
 from dealdesk.usecases.record_signature import told
 
 ACTOR = "system:request_signature"
+# Nobody who signs takes a key: a request may still be at work there when its worker is gone. So the next worker waits
+# until the lease is over and a minute more, and then sees by the look-up what has become of it.
+LANDS_WITHIN = timedelta(seconds=60)
+SENDING = LEASE + LANDS_WITHIN
 
 SignaturesOf = Callable[[str], Signatures]
 """The provider of this name. Raises `VendorRefused` for one that is not set up."""
@@ -56,6 +60,7 @@ def request_signature(
         record=lambda deal, intent, envelope_id, now: signature.sent(
             deal, intent.key, envelope_id, now, intent.provider
         ),
+        lease=SENDING,
     )
     void: Work[EnvelopeState] = Work(
         actor=ACTOR,
@@ -91,6 +96,8 @@ def ask_about_signature(deals: Deals, signatures: SignaturesOf, deal_id: str, *,
 def _expire(deals: Deals, signatures: SignaturesOf, deal: Deal, now: datetime) -> None:
     """An attempt whose answer was lost may have sent the contract in time: then it is out, and nothing expires."""
     intent = next((i for i in deal.intents if i.effect is Effect.SEND_ENVELOPE), None)
+    if intent and intent.lease_until and now < intent.lease_until:
+        raise LeaseHeld(f"{intent.key} may still be carried out, until {intent.lease_until.isoformat()}")
     tried = intent is not None and intent.attempts
     out = signatures(provider_of(deal, intent)).look_up(intent.key, intent.opened_at) if intent and tried else None
     assert deal.certificate is not None

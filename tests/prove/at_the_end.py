@@ -1,0 +1,120 @@
+"""When the world is quiet: every deal is finished or waits for a person, and the desk and its vendors agree."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+from dealdesk.contracts.bus import public_data
+from dealdesk.domain import events as e
+from dealdesk.domain.attention import waits_for_finance
+from dealdesk.domain.chain import first_break
+from dealdesk.domain.deal import Deal
+from dealdesk.domain.decision import Outcome
+from dealdesk.domain.stages import CreditStatus, EnvelopeStatus, InvoiceStatus, RefundStatus, Stage
+from tests.prove.booking import INVOICE, MEMO
+from tests.prove.broken import Broken
+from tests.prove.chronicle import Chronicle
+from tests.prove.world import World
+
+FINISHED = frozenset({Stage.CLOSED, Stage.REJECTED, Stage.RECALLED, Stage.EXPIRED, Stage.LOST})
+ENDED = (EnvelopeStatus.DECLINED, EnvelopeStatus.VOIDED, EnvelopeStatus.COMPLETED)
+# On the way to a vendor: nobody is asked, so that it must not stay there.
+ON_THE_WAY = (RefundStatus.APPROVED, RefundStatus.SUBMITTED, CreditStatus.APPROVED)
+
+
+def check_the_end(world: World, chronicle: Chronicle) -> None:
+    """Raises `Broken`."""
+    for deal_id, history in chronicle.histories.items():
+        if (broken := first_break(history)) is not None:
+            raise Broken(f"the chain of deal {deal_id} breaks at event {broken}")
+        _is_finished(chronicle.deals[deal_id])
+    _every_event_was_told_as_it_is(world, chronicle)
+    _money_adds_up(world, chronicle)
+    _books_agree(world, chronicle)
+    _contracts_agree(world, chronicle)
+
+
+def money_recorded(chronicle: Chronicle, deal_id: str, session_id: str) -> list[e.Event]:
+    kinds = (e.PaymentSucceeded, e.PaymentUnmatched)
+    return [event for event in chronicle.events(deal_id) if isinstance(event, kinds) and event.session_id == session_id]
+
+
+def _is_finished(deal: Deal) -> None:
+    """Finished, or waiting for a person who can be named."""
+    open_intents = [intent.key for intent in deal.intents if not intent.failed]
+    if open_intents:
+        raise Broken(f"deal {deal.id} is {deal.stage} and has unfinished intents: {open_intents}")
+    if deal.unread:
+        raise Broken(f"deal {deal.id} was submitted and never read")
+    under_way = [refund.key for refund in deal.refunds if refund.status in ON_THE_WAY]
+    under_way += [credit.key for credit in deal.credits if credit.status in ON_THE_WAY]
+    if under_way:
+        raise Broken(f"{under_way} of deal {deal.id} are on their way for ever")
+    blocked = deal.stage is Stage.EVALUATED and deal.decision and deal.decision.outcome is Outcome.BLOCKED
+    refused = bool(deal.problem) or any(intent.failed for intent in deal.intents)
+    at_finance = deal.stage in (Stage.PAID, Stage.INVOICED) and waits_for_finance(deal)
+    contract_ended = deal.stage is Stage.APPROVED and deal.envelope is not None and deal.envelope.status in ENDED
+    if not (deal.stage in FINISHED or blocked or refused or contract_ended or at_finance):
+        raise Broken(f"deal {deal.id} stays {deal.stage} for ever, and nobody is asked")
+
+
+def _every_event_was_told_as_it_is(world: World, chronicle: Chronicle) -> None:
+    told = {event["id"]: event for event in world.published}
+    known = {record.id: record for history in chronicle.histories.values() for record in history}
+    for id_, event in told.items():
+        if id_ not in known or event["data"] != json.loads(
+            json.dumps(public_data(known[id_].type, json.loads(known[id_].data)))
+        ):
+            raise Broken(f"{id_} was published as {event['type']} and never happened so")
+    for id_ in known:
+        if id_ not in told:
+            raise Broken(f"{id_}, {known[id_].type}, was never published")
+    heard = {call["body"]["id"] for call in world.twins["n8n"].state()["events"]}
+    for id_, event in told.items():
+        goes = event["deal_id"] and world.goes_to_n8n(event["type"])
+        if goes and id_ not in heard and not world.work.hold(id_):
+            raise Broken(f"n8n never heard of {id_}, {event['type']}")
+
+
+def _money_adds_up(world: World, chronicle: Chronicle) -> None:
+    paying = world.town.paying
+    collected: Counter[tuple[str, str]] = Counter()
+    for receipt in paying.receipts():
+        collected[receipt.deal_id, receipt.amount.currency] += receipt.amount.amount_minor
+    went_back = {refund.key: refund.amount for refund in paying.given_back()}
+    booked: Counter[tuple[str, str]] = Counter()
+    booked_back = {}
+    for deal_id in chronicle.histories:
+        for event in chronicle.events(deal_id):
+            if isinstance(event, e.PaymentSucceeded | e.PaymentUnmatched):
+                booked[deal_id, event.amount.currency] += event.amount.amount_minor
+            elif isinstance(event, e.PaymentRefunded):
+                booked_back[event.key] = event.amount
+    if collected != booked:
+        raise Broken(f"money collected {dict(collected)} is not money recorded {dict(booked)}")
+    if went_back != booked_back:
+        raise Broken(f"money given back {went_back} is not recorded as {booked_back}")
+
+
+def _books_agree(world: World, chronicle: Chronicle) -> None:
+    there = {(document.kind, document.name) for document in world.town.booking.documents()}
+    for deal in chronicle.deals.values():
+        for invoice in deal.invoices:
+            draft = invoice.draft
+            found = bool(there & {(INVOICE, draft.invoice_id), (INVOICE, draft.number)})
+            if found != (invoice.status is InvoiceStatus.POSTED):
+                raise Broken(f"invoice {draft.number} is {invoice.status}, the ledger has another opinion")
+        for credit in deal.credits:
+            memo = credit.memo
+            found = bool(there & {(MEMO, memo.memo_id), (MEMO, memo.number)})
+            if found != (credit.status is CreditStatus.POSTED):
+                raise Broken(f"credit memo {memo.number} is {credit.status}, the ledger has another opinion")
+
+
+def _contracts_agree(world: World, chronicle: Chronicle) -> None:
+    for contract in world.town.signing.contracts():
+        deal = chronicle.deals[contract.deal_id]
+        current = deal.envelope is not None and deal.envelope.id == contract.id
+        if contract.out and not current:
+            raise Broken(f"{contract.key} is out, and deal {deal.id} does not know of it")

@@ -1,0 +1,111 @@
+"""Who keeps the books: the documents that stand at QuickBooks, NetSuite or SAP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Protocol
+
+from dealdesk.adapters.ledger_notes import owner_of
+from dealdesk.domain.money import EXACT, minor_units
+
+INVOICE, MEMO = "invoice", "credit memo"
+# Every quote of the people in this proof is in this currency.
+CURRENCY = "USD"
+# What NetSuite itself moves on an invoice: when it was touched, and what memos have left of it.
+MOVES_BY_ITSELF = ("lastModifiedDate", "amountRemaining")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """`name` is the desk's own, of which there must be one; `of` is the invoice, a memo's that which it is about.
+
+    `net_minor` is before tax. `content` is all that must never change once it is posted.
+    """
+
+    kind: str
+    name: str
+    of: str
+    net_minor: int
+    content: str
+
+
+class Booking(Protocol):
+    def documents(self) -> list[Document]: ...
+
+
+class AtQuickbooks:
+    def __init__(self, twin: Any) -> None:
+        self._books = twin.books
+
+    def documents(self) -> list[Document]:
+        tables = self._books.tables
+        return [_quickbooks(INVOICE, row) for row in tables["Invoice"].values()] + [
+            _quickbooks(MEMO, row) for row in tables["CreditMemo"].values()
+        ]
+
+
+class AtNetsuite:
+    def __init__(self, twin: Any) -> None:
+        self._books = twin.books
+
+    def documents(self) -> list[Document]:
+        tables = self._books.tables
+        return [_netsuite(INVOICE, row) for row in tables["invoice"].values()] + [
+            _netsuite(MEMO, row) for row in tables["creditMemo"].values()
+        ]
+
+
+class AtSap:
+    """An invoice is a billing document (category M), a memo one of category O; what was billed counts as well."""
+
+    def __init__(self, twin: Any) -> None:
+        self._books = twin.books
+
+    def documents(self) -> list[Document]:
+        tables = self._books.tables
+        requests = {row["PurchaseOrderByCustomer"]: row["ReferenceSDDocument"] for row in tables["A_CreditMemoRequest"]}
+        found = []
+        for table, kind in (("A_SalesOrder", "sales order"), ("A_CreditMemoRequest", "credit memo request")):
+            found += [_sap(kind, row, "") for row in tables[table]]
+        for row in tables["A_BillingDocument"]:
+            memo = row["SDDocumentCategory"] == "O"
+            of = requests[row["PurchaseOrderByCustomer"]] if memo else row["BillingDocument"]
+            found.append(_sap(MEMO if memo else INVOICE, row, of))
+        return found
+
+
+def _quickbooks(kind: str, row: Any) -> Document:
+    name, of = _named(kind, row["PrivateNote"], row.get("DocNumber", ""))
+    return Document(kind, name, of, _minor(row["TotalAmt"] - row["TxnTaxDetail"]["TotalTax"]), _frozen(row))
+
+
+def _netsuite(kind: str, row: Any) -> Document:
+    name, of = _named(kind, row["memo"], row["tranId"])
+    content = {field: value for field, value in row.items() if field not in MOVES_BY_ITSELF}
+    return Document(kind, name, of, _minor(row["subtotal"]), _frozen(content))
+
+
+def _sap(kind: str, row: Any, of: str) -> Document:
+    return Document(kind, row["PurchaseOrderByCustomer"], of, _minor(row["TotalNetAmount"]), _frozen(row))
+
+
+def _named(kind: str, note: str, number: str) -> tuple[str, str]:
+    """From the desk's note: "Deal Desk deal invoice digest", "Deal Desk deal memo invoice digest"."""
+    owner = owner_of(note)
+    if owner is None:
+        return number, number
+    return owner[1], note.split()[4] if kind == MEMO else owner[1]
+
+
+def _minor(amount: Decimal) -> int:
+    return int(EXACT.scaleb(amount, minor_units(CURRENCY)))
+
+
+def _frozen(row: Any) -> str:
+    return json.dumps(row, sort_keys=True, default=str)
+
+
+SIDES: dict[str, Callable[[Any], Booking]] = {"quickbooks": AtQuickbooks, "netsuite": AtNetsuite, "sap": AtSap}
