@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from itertools import count
 from typing import Any
 from unittest.mock import patch
 
 import pytest
 
+from dealdesk.contracts.salesforce_ids import long_id
 from dealdesk.domain.stages import Stage
 from dealdesk.errors import VersionMoved
 from tests.functions.messages import (
@@ -19,6 +22,7 @@ from tests.functions.messages import (
     keep,
     outbound,
     quote_submitted,
+    rows,
     salesforce_request,
     stripe_event,
     stripe_request,
@@ -77,6 +81,28 @@ def test_messages_about_the_same_records_do_not_go_through_them_in_step(desk: Wo
     first, second, third = order[:12], order[12:24], order[24:]
     assert sorted(first) == sorted(second) == sorted(third)
     assert len({tuple(first), tuple(second), tuple(third)}) == 3
+
+
+def test_a_message_that_takes_too_long_is_put_off_in_time_and_goes_on_where_it_was(
+    desk: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = [quote_submitted(f"006LG{n:010d}", f"04lLG{n:010d}") for n in range(40)]
+    event = salesforce_request(desk, outbound(told))
+    ticks, began = count(), desk.now()
+
+    with monkeypatch.context() as slow:
+        slow.setattr("dealdesk.edge.clock.now", lambda: began + timedelta(seconds=next(ticks)))
+        first = given(desk, "salesforce", event)
+    noted = sum(known(f"006LG{n:010d}") for n in range(40))
+    second = given(desk, "salesforce", event)
+
+    assert (first.status, "<Ack>false</Ack>" in first.body, noted) == (200, True, 18)
+    assert (second.status, "<Ack>true</Ack>" in second.body) == (200, True)
+    assert all(known(f"006LG{n:010d}") for n in range(40))
+
+
+def known(record: str) -> bool:
+    return any(f'"DEAL#sf-{long_id(record)}"' in row for row in rows())
 
 
 def mass_update(desk: World, times: int) -> list[str]:

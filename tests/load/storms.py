@@ -21,7 +21,7 @@ from tests.load.storm import PATIENCE_SECONDS, Sent, Storm, blow, not_once, not_
 from tests.load.table import events_of
 
 CONNECTIONS, SENDERS = 8, 4
-SALESFORCE_TRIES = 8
+SALESFORCE_TRIES = 40
 # What may follow from the money of one deal: claims and events up to the draft of its invoice.
 ITEMS_OF_A_PAYMENT = 8
 # A notification is claimed and recorded, and so is the reading that it asks for.
