@@ -12,6 +12,7 @@ from dealdesk.domain.chain import Recorded
 from dealdesk.domain.deal import Deal, Invoice, Payment, Refund
 from dealdesk.domain.events import EnvelopeRequested, InvoicePosted
 from dealdesk.domain.money import Money, format_money
+from dealdesk.domain.refunds import Received, received
 from dealdesk.domain.stages import Effect, EnvelopeStatus, InvoiceStatus, PaymentStatus, RefundStatus
 from dealdesk.edge.secrets import SecretUnusable
 from dealdesk.errors import VendorRefused, VendorUnavailable
@@ -59,6 +60,8 @@ def compare(deal: Deal, history: list[Recorded], vendors: Vendors) -> Iterator[C
     for refund in deal.refunds:
         if refund.requested_by:  # one that was made at the provider carries no key of ours
             yield _asked(f"refund {refund.id}", _desk_refund(refund), _refund(deal, refund, vendors))
+    for money in received(deal):
+        yield from _disputes(deal, money, vendors)
     for invoice in deal.invoices:
         yield _asked(
             f"invoice {invoice.draft.number}", _desk_invoice(invoice, history), _invoice(invoice, history, vendors)
@@ -174,6 +177,22 @@ def _refund(deal: Deal, refund: Refund, vendors: Vendors) -> Answer:
         return f"{provider}: {said}{f' {format_money(amount)}' if amount else ''}", same
 
     return ask
+
+
+def _disputes(deal: Deal, money: Received, vendors: Vendors) -> Iterator[Compared]:
+    """What the payer's bank has asked back of this money; nothing where neither side knows of a dispute."""
+    provider = next(payment.provider for payment in deal.payments if payment.id == money.payment_id)
+    mine = [dispute for dispute in deal.disputes if dispute.reference == money.reference]
+    desk = sorted(f"{one.id} {one.status.value.lower()} {format_money(one.amount)}" for one in mine)
+
+    def ask() -> tuple[str, bool]:
+        found = vendors.payments(provider).disputes_of(money.reference)
+        said = sorted(f"{one.dispute_id} {one.outcome} {format_money(one.amount)}" for one in found)
+        return f"{provider}: {', '.join(said) or NOTHING}", said == desk
+
+    compared = _asked(f"disputes of {money.reference}", ", ".join(desk) or NOTHING, ask)
+    if desk or not compared.agrees:
+        yield compared
 
 
 def _given_back(found: RefundState | None) -> tuple[str, Money | None]:

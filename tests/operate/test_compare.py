@@ -112,6 +112,36 @@ def test_money_that_nobody_told_of_differs(world: World, compare: Any) -> None:
     assert after == (1, {"envelope": "same", "payment": "DIFFERS"})
 
 
+@pytest.mark.parametrize("name", ["standard", "hubspot"])
+def test_a_dispute_that_nobody_told_of_differs_until_it_is_told(world: World, compare: Any, name: str) -> None:
+    path = PATHS[name]
+    run_until(world, path, "closed")
+    world.take_mail()
+    _dispute(world, path)
+    letters = world.take_mail()
+
+    before = compare(path.deals[0])
+    for letter in letters:
+        world.post(letter)
+    world.settle()
+    after = compare(path.deals[0])
+
+    rest = {"envelope": "same", "payment": "same", "invoice": "same"}
+    assert before == (1, {**rest, "disputes": "DIFFERS"})
+    assert after == (0, {**rest, "disputes": "same"})
+
+
+def _dispute(world: World, path: Vendors) -> None:
+    """The bank of the first deal's customer asks the money back."""
+    twin, deal_id = world.twins[path.payment], path.deals[0]
+    if path.payment == "paypal":
+        capture = next(one for one in twin.state()["captures"] if deal_id in one["custom_id"])
+        twin.act("dispute", {"capture_id": capture["id"]})
+    else:
+        intent = next(one for one in twin.state()["payment_intents"] if one["metadata"]["deal_id"] == deal_id)
+        twin.act("dispute", {"payment_intent": intent["id"]})
+
+
 def test_an_invoice_that_is_no_longer_in_the_ledger_differs(world: World, compare: Any) -> None:
     path = PATHS["standard"]
     run_until(world, path, "closed")
@@ -169,8 +199,9 @@ REFUND = Refund("re-1", PAYMENT.id, "pi_1", USD, RefundStatus.SUBMITTED, request
 
 
 def vendors(**answers: Any) -> At:
-    """Every vendor gives these answers, by the port's method."""
-    port = SimpleNamespace(**{name: lambda *_, answer=answer: answer for name, answer in answers.items()})
+    """Every vendor gives these answers, by the port's method; nothing is disputed unless the test says so."""
+    given = {"disputes_of": [], **answers}
+    port = SimpleNamespace(**{name: lambda *_, answer=answer: answer for name, answer in given.items()})
     return At(*(lambda _name: cast("Any", port),) * 3)
 
 

@@ -22,6 +22,8 @@ ENDED = (EnvelopeStatus.DECLINED, EnvelopeStatus.VOIDED, EnvelopeStatus.COMPLETE
 # On the way to a vendor: nobody is asked, so that it must not stay there.
 ON_THE_WAY = (RefundStatus.APPROVED, RefundStatus.SUBMITTED, CreditStatus.APPROVED)
 
+ARRIVED = (e.PaymentSucceeded, e.PaymentPartiallyPaid, e.PaymentUnmatched)
+
 
 def check_the_end(world: World, chronicle: Chronicle) -> None:
     """Raises `Broken`."""
@@ -36,8 +38,8 @@ def check_the_end(world: World, chronicle: Chronicle) -> None:
 
 
 def money_recorded(chronicle: Chronicle, deal_id: str, session_id: str) -> list[e.Event]:
-    kinds = (e.PaymentSucceeded, e.PaymentUnmatched)
-    return [event for event in chronicle.events(deal_id) if isinstance(event, kinds) and event.session_id == session_id]
+    events = chronicle.events(deal_id)
+    return [event for event in events if isinstance(event, ARRIVED) and event.session_id == session_id]
 
 
 def _is_finished(deal: Deal) -> None:
@@ -87,7 +89,7 @@ def _money_adds_up(world: World, chronicle: Chronicle) -> None:
     booked_back = {}
     for deal_id in chronicle.histories:
         for event in chronicle.events(deal_id):
-            if isinstance(event, e.PaymentSucceeded | e.PaymentUnmatched):
+            if isinstance(event, ARRIVED):
                 booked[deal_id, event.amount.currency] += event.amount.amount_minor
             elif isinstance(event, e.PaymentRefunded):
                 booked_back[event.key] = event.amount
