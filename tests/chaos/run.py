@@ -32,7 +32,7 @@ TICK_SECONDS = 6.0
 # Queues give up sooner than in template.yaml, so that there are dead letters; a killed worker's messages come back as
 # soon as its leases have ended.
 RECEIVES, VISIBILITY_SECONDS = 5, 80
-REST_SECONDS = 420.0
+REST_SECONDS = 720.0
 CLIENTS = ("dynamodb", "events", "lambda", "secretsmanager", "sqs")
 QUIET_LOOKS, LOOK_SECONDS = 3, 1.5
 REDRIVES = 4
