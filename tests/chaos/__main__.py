@@ -20,7 +20,7 @@ def main() -> int:
     asked = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     asked.add_argument("--seed", type=int, default=None, help="without one, a new seed each time")
     asked.add_argument("--deals", type=int, default=36)
-    asked.add_argument("--minutes", type=float, default=2.0, help="of trouble, as a rule")
+    asked.add_argument("--minutes", type=float, default=2.0, help="of kills, restarts and webhooks that go wrong")
     given = asked.parse_args()
     seed = secrets.randbelow(1_000_000) if given.seed is None else given.seed
     if stack.find() is not None:
@@ -36,7 +36,7 @@ def main() -> int:
         run = start(say)
         say("the system is up")
         run.rough(seed, given.deals, given.minutes * 60)
-        say("calm")
+        say("no more kills, and webhooks arrive; the vendors fail until their scripts end")
         run.come_to_rest()
         say("at rest")
         run.look()

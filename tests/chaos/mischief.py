@@ -33,10 +33,10 @@ class Mischief:
     told_again: int = 0
     killer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
-    def begin(self, seed: int) -> None:
-        """From now on the vendors fail by their scripts."""
+    def begin(self, seed: int, deals: int) -> None:
+        """From now on the vendors fail by their scripts, until those end."""
         for twin in TWINS:
-            self.stack.twin(twin, "faults", "POST", [asdict(fault) for fault in script(seed, twin)])
+            self.stack.twin(twin, "faults", "POST", [asdict(fault) for fault in script(seed, twin, deals)])
 
     def strike(self, what: Strike) -> None:
         match what:
@@ -51,12 +51,15 @@ class Mischief:
                 self._restart(what)
 
     def calm(self) -> None:
-        """From now on every vendor works, every webhook arrives and every function lives."""
+        """From now on every webhook arrives and every function lives."""
         self.killer.shutdown(cancel_futures=True)
-        for twin in TWINS:
-            self.stack.twin(twin, "faults", "POST", [])
         for twin in SENDERS:
             self.stack.twin(twin, "delivery", "POST", {})
+
+    def mend(self) -> None:
+        """From now on every vendor works."""
+        for twin in TWINS:
+            self.stack.twin(twin, "faults", "POST", [])
 
     def vendors_failed(self) -> Counter[str]:
         """How often each kind of fault struck a call, at all vendors."""

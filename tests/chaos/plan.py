@@ -38,7 +38,6 @@ KINDS: dict[str, Fault] = {
 ODDS = (4, 3, 3, 2, 1, 2, 3, 2)
 # How many calls go well between two faults, at most: calls that write are struck most.
 BETWEEN = (("POST ", 3), ("", 8))
-SCRIPT = 150
 MODES: dict[str, Delivery] = {
     "lost": Delivery(drop=True),
     "three times": Delivery(duplicate=3),
@@ -68,7 +67,6 @@ PASSES, NEEDS_BOTH, BLOCKED = 0, 1, 2
 TERMS = (PASSES, NEEDS_BOTH, NEEDS_BOTH, PASSES, BLOCKED)
 SUBMITTED_WITHIN, RESTARTS_WITHIN = 0.5, (0.4, 0.6)
 SECONDS_A_RESTART = 150
-AS_LONG_AGAIN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,28 +104,27 @@ Strike = Submitted | WebhooksGo | Killed | Restarted
 
 
 def plan(seed: int, deals: int, seconds: float) -> list[tuple[float, Strike]]:
-    """All of it in order, each with its second; one kind of trouble never changes the dice of another.
-
-    Deals come and AWS restarts within `seconds`; the rest goes on for as long as a slow machine may need.
-    """
-    longest = seconds * AS_LONG_AGAIN
+    """All of it in order, each with its second; one kind of trouble never changes the dice of another."""
     parts = (
         _submitted(seed, deals, seconds),
         _restarts(seed, seconds),
-        _webhooks(seed, longest),
-        _kills(seed, longest),
+        _webhooks(seed, seconds),
+        _kills(seed, seconds),
     )
     return sorted((strike for part in parts for strike in part), key=lambda strike: strike[0])
 
 
-def script(seed: int, twin: str) -> list[Fault]:
-    """How the calls to a vendor go wrong, by their number and not by time, so that a slow machine has as many."""
+def script(seed: int, twin: str, deals: int) -> list[Fault]:
+    """How the calls to a vendor go wrong, by their number and not by time, so that a slow machine has as many.
+
+    It ends by itself: most of a vendor's calls are under it where each deal makes a few.
+    """
     dice = Random(f"{seed}/{twin}")
-    return [fault for match, most in BETWEEN for fault in _faults(dice, match, most)]
+    return [fault for match, most in BETWEEN for fault in _faults(dice, match, most, deals)]
 
 
-def _faults(dice: Random, match: str, most: int) -> Iterator[Fault]:
-    for kind in dice.choices(list(KINDS), ODDS, k=SCRIPT):
+def _faults(dice: Random, match: str, most: int, number: int) -> Iterator[Fault]:
+    for kind in dice.choices(list(KINDS), ODDS, k=number):
         # One more of these in a row, and the function is over its own time as well.
         times = dice.choice((1, 1, 2)) if KINDS[kind].seconds < TOO_LONG_SECONDS else 1
         yield replace(KINDS[kind], match=match, message=kind, times=times, after=dice.randint(0, most))

@@ -32,7 +32,7 @@ TICK_SECONDS = 6.0
 # Queues give up sooner than in template.yaml, so that there are dead letters; a killed worker's messages come back as
 # soon as its leases have ended.
 RECEIVES, VISIBILITY_SECONDS = 5, 80
-REST_SECONDS = 420.0
+REST_SECONDS = 720.0
 CLIENTS = ("dynamodb", "events", "lambda", "secretsmanager", "sqs")
 QUIET_LOOKS, LOOK_SECONDS = 3, 1.5
 REDRIVES = 4
@@ -61,24 +61,24 @@ class Run:
     ticked: float = 0.0
 
     def rough(self, seed: int, deals: int, seconds: float) -> None:
-        """The plan, second by second; it may end when the time is up and half of the deals are over."""
-        self.mischief.begin(seed)
+        """The plan, in the order of its seconds; what takes longer than planned makes the rest late."""
+        self.mischief.begin(seed, deals)
         began = time.monotonic()
         for second, strike in plan(seed, deals, seconds):
-            while (passed := time.monotonic() - began) < second:
-                if passed > seconds and self._over() >= deals / 2:
-                    return self.mischief.calm()
+            while time.monotonic() - began < second:
                 self._go_on()
             self.mischief.strike(strike)
-        return self.mischief.calm()
+        self.mischief.calm()
 
     def come_to_rest(self) -> None:
         """Until every deal is over and every queue is empty; dead letters are redriven as an operator would do it."""
         deadline = time.monotonic() + REST_SECONDS
         for _ in range(REDRIVES):
             if not self._wait_until_quiet(deadline):
+                self.mischief.mend()
                 self.outcome.findings.append(f"the system did not come to rest within {REST_SECONDS:.0f} s")
                 return
+            self.mischief.mend()
             lying = {name: number for name, number in self._letters().items() if number}
             if not lying:
                 return
