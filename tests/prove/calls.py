@@ -41,7 +41,7 @@ class Calls:
         name = f"{self.current.name} > {name}"
         self.take(milliseconds=milliseconds)
         self._hold(name, self.fate.meeting_odds if likely else None)
-        fault = self.fate.strikes(name, kinds, odds=LIKELY if likely else None)
+        fault = self.fate.strikes(name, kinds, odds=LIKELY if likely else None, always=likely)
         if fault == "dies before":
             self.current.die()
         return fault

@@ -45,8 +45,13 @@ class Fate:
         self._seen[name] += 1
         return random.Random(f"{self.seed}/{name}#{number}")
 
-    def strikes(self, name: str, kinds: Sequence[str], odds: float | None = None) -> str | None:
-        """The fault that strikes here, if any; what it is called ends in `struck`."""
+    def strikes(
+        self, name: str, kinds: Sequence[str], odds: float | None = None, *, always: bool = False
+    ) -> str | None:
+        """The fault that strikes here, if any; what it is called ends in `struck`.
+
+        `always` also after as many as the weather has: what happens last must be tried as well.
+        """
         number = self._seen[name]
         self._seen[name] += 1
         self.decisions += 1
@@ -57,7 +62,8 @@ class Fate:
             return None
         kind = dice.choice(kinds)
         fault = f"{name} #{number} {kind}"
-        if fault not in self.only if self.only is not None else len(self.struck) >= self._most:
+        over = not always and len(self.struck) >= self._most
+        if fault not in self.only if self.only is not None else over:
             return None
         self.struck.append(fault)
         return kind

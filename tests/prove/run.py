@@ -18,7 +18,7 @@ from tests.prove.world import World
 # Steps under faults; then the weather is calm and everything must come to an end.
 ROUGH_STEPS = 400
 MOST_STEPS = 6_000
-IDLE_CHASES = 1
+IDLE_CHASES = 3
 QUIET_ROUNDS = 1
 SILENCE = timedelta(minutes=21)
 # Short schedules that go to each of the vendors.
