@@ -6,6 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -71,6 +72,9 @@ def instead(fate: Fate, calls: Calls, defect: Callable[..., None]) -> dict[str, 
         "botocore.useragent.UserAgentString.to_string": lambda *_: "proof",
         "requests.sessions.get_environ_proxies": lambda *_, **__: {},
         "jwt.algorithms.load_pem_private_key": _private_key,
+        # Environments of one function share their clients here; on AWS each has its own, and waits for no other.
+        "dealdesk.adapters.netsuite_rest.threading": SimpleNamespace(BoundedSemaphore=lambda _: nullcontext()),
+        "dealdesk.adapters.netsuite_auth.threading": SimpleNamespace(Lock=nullcontext),
         "botocore.session.get_session": _session,
         "pynamodb.connection.base.get_session": _session,
         "dealdesk.edge.telemetry.count": lambda *_, **__: None,
