@@ -1,7 +1,7 @@
 """Outbound messages: what Salesforce's workflow tells the desk, in SOAP, until it is acknowledged."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from typing import Any
 from xml.sax.saxutils import escape
@@ -58,9 +58,19 @@ def acknowledged(status: int, body: bytes) -> bool:
     return ack is not None and (ack.text or "").strip() in ("true", "1")
 
 
-def envelope(organization_id: str, host: str, sobject: SObject, records: Sequence[dict[str, Any]]) -> bytes:
-    """One SOAP message with a notification a record; empty fields are left out."""
-    notifications = "".join(_notification(sobject, record) for record in records)
+def envelope(
+    organization_id: str,
+    host: str,
+    sobject: SObject,
+    records: Sequence[dict[str, Any]],
+    numbers: Iterator[int] | None = None,
+) -> bytes:
+    """One SOAP message with a notification a record; empty fields are left out.
+
+    `numbers` are for a sender beside the twin, whose notifications must not have the ids of the twin's.
+    """
+    numbers = numbers or _notifications
+    notifications = "".join(_notification(sobject, record, next(numbers)) for record in records)
     partner = f"{host}/services/Soap/{{}}/62.0/{organization_id[:15]}"
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -77,14 +87,14 @@ def envelope(organization_id: str, host: str, sobject: SObject, records: Sequenc
     ).encode()
 
 
-def _notification(sobject: SObject, record: dict[str, Any]) -> str:
+def _notification(sobject: SObject, record: dict[str, Any], number: int) -> str:
     fields = "".join(
         f"<sf:{name}>{_text(record[name], sobject.fields[name].kind)}</sf:{name}>"
         for name in FIELDS[sobject.name]
         if record[name] is not None
     )
     return (
-        f"<Notification><Id>{long_id(f'04l7F{next(_notifications):010d}')}</Id>"
+        f"<Notification><Id>{long_id(f'04l7F{number:010d}')}</Id>"
         f'<sObject xsi:type="sf:{sobject.name}" xmlns:sf="urn:sobject.enterprise.soap.sforce.com">'
         f"{fields}</sObject></Notification>"
     )

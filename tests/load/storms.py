@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from itertools import cycle, islice
+from itertools import count, cycle, islice
 from typing import Any
 
 from local.people import PATHS
@@ -22,6 +22,8 @@ from tests.load.table import events_of
 
 CONNECTIONS, SENDERS = 8, 4
 SALESFORCE_TRIES = 40
+# The twin counts its notifications from the milliseconds of its start, in ten digits.
+OTHER_NUMBERS = (time.time_ns() // 1_000_000 + 5 * 10**9) % 10**10
 # What may follow from the money of one deal: claims and events up to the draft of its invoice.
 ITEMS_OF_A_PAYMENT = 8
 # A notification is claimed and recorded, and so is the reading that it asks for.
@@ -39,6 +41,7 @@ class Storms:
 
     def __init__(self, stack: Stack, answers: Answers) -> None:
         self.stack, self.answers, self.crowd = stack, answers, Crowd(stack, answers, "storm")
+        self._numbers = count(OTHER_NUMBERS)
 
     def duplicates(self, count: int) -> Storm:
         """Stripe sends one event `count` times by many connections; the money is recorded once."""
@@ -155,7 +158,8 @@ class Storms:
     def _tell(self, records: Sequence[dict[str, Any]]) -> Sent:
         """One outbound message with new ids, sent until it is acknowledged, as Salesforce does."""
         url = f"{self.stack.api_url}/webhooks/salesforce/{secret(self.stack, 'salesforce')['path_secret']}"
-        body = envelope(SALESFORCE_ORGANIZATION, self.stack.twins["salesforce"], SCHEMA["Opportunity"], records)
+        host, schema = self.stack.twins["salesforce"], SCHEMA["Opportunity"]
+        body = envelope(SALESFORCE_ORGANIZATION, host, schema, records, self._numbers)
         for _ in range(SALESFORCE_TRIES):
             sent = post(self.answers, "POST /webhooks/salesforce", url, SOAP, body)
             if acknowledged(*sent):
