@@ -308,6 +308,23 @@ def test_a_token_that_paypal_no_longer_takes_is_renewed_once(twin: PayPalTwin, p
     assert paypal.state(link.session_id).outcome == "open"
 
 
+def test_what_may_still_be_at_work_at_paypal_is_given_a_minute_to_land(
+    twin: PayPalTwin, paypal: PaypalPayments
+) -> None:
+    link = create(paypal)
+    twin.faults += [
+        Fault("POST /v2/checkout/orders", "drop_answer", status=0),
+        Fault("GET /v2", "drop_answer", status=0),
+    ]
+
+    with pytest.raises(VendorUnavailable) as taking:
+        paypal.capture(link.session_id, "capture:1")
+    with pytest.raises(VendorUnavailable) as asking:
+        paypal.state(link.session_id)
+
+    assert (taking.value.retry_after_seconds, asking.value.retry_after_seconds) == (60, None)
+
+
 @pytest.mark.parametrize("how", ["wrong secret", "busy", "garbled", "closed"])
 def test_without_a_token_the_work_waits(twin: PayPalTwin, how: str) -> None:
     faults = {

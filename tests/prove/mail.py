@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from local.twins.hubspot_webhooks import signed_headers
+from local.twins.salesforce_outbound import acknowledged
 from local.twins.server import Twin
 from local.twins.stripe import stripe_signature
 from tests.journeys.world import Mail
@@ -63,7 +64,7 @@ class Post:
     def answered(self, letter: Letter, answer: Any) -> None:
         """`answer` is None when there was none."""
         status = answer["statusCode"] if isinstance(answer, dict) else 0
-        if 200 <= status < 300:
+        if 200 <= status < 300 and (letter.vendor != "salesforce" or acknowledged(status, answer["body"].encode())):
             for hook in self.hooks:
                 hook(letter, answer)
             return

@@ -249,6 +249,13 @@ class World(journeys.World):
         return min(dues, default=None)
 
     def pass_time(self, until: datetime) -> None:
+        """What vendors are still at work on is done on the way, however long the time is."""
+        while self.vendors.late and self.vendors.late[0][0] <= until:
+            self._take_until(self.vendors.late[0][0])
+            self.vendors.finish_late()
+        self._take_until(until)
+
+    def _take_until(self, until: datetime) -> None:
         self.calls.take(seconds=max(0.001, (until - self.now()).total_seconds() + 0.001))
         self._vendors_see_time_pass()
 

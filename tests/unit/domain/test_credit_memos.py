@@ -46,7 +46,7 @@ def refuse(deal: Deal, memo_id: str = FIRST, by: str = OTHER) -> list[e.Event]:
 
 
 def kept(deal: Deal, memo_id: str = FIRST) -> list[e.Event]:
-    return credit_memos.posted(deal, memo_id, "73", "CM-1", 10, NOW.date())
+    return credit_memos.posted(deal, memo_id, "73", "CM-1", 10, NOW)
 
 
 def left(deal: Deal) -> dict[str, int]:

@@ -44,7 +44,7 @@ def credited(story: Story, lines: dict[str, int | None] | None = None, invoice_i
     story.then(credit_memos.request(story.deal, invoice_id, lines, "billed to the wrong company", ASKER))
     memo = story.deal.credits[-1].memo
     story.then(credit_memos.approve(story.deal, memo.memo_id, FINANCE, IN_FINANCE, NOBODY, NOW))
-    return story.then(credit_memos.posted(story.deal, memo.memo_id, "73", memo.number, memo.total_minor, NOW.date()))
+    return story.then(credit_memos.posted(story.deal, memo.memo_id, "73", memo.number, memo.total_minor, NOW))
 
 
 def taken_back() -> Story:
@@ -251,6 +251,19 @@ def test_a_first_that_stopped_at_its_tax_stops_nothing_once_it_is_taken_back() -
     assert (story.deal.stage, waits_for_finance(story.deal)) == (Stage.CLOSED, ())
 
 
+def test_a_deal_whose_money_went_back_ends_when_its_invoice_is_taken_back() -> None:
+    story = a_story(Stage.PAID, lines=LINES)
+    given_back(story.then(approve(story.deal, FIRST)))
+    story.then(post(story.deal, FIRST, DUE))
+
+    credited(story, {"1": None})
+    assert story.deal.stage is Stage.INVOICED
+    assert waits_for_finance(story.deal)
+    credited(story, {"2": None})
+
+    assert (story.deal.stage, waits_for_finance(story.deal)) == (Stage.CLOSED, ())
+
+
 def test_money_without_an_invoice_is_told_to_finance_until_a_new_one_is_staged() -> None:
     story = taken_back()
     number = story.deal.invoices[0].draft.number
@@ -285,7 +298,7 @@ def do(story: Story, act: str, number: int, lines: str) -> None:
             case "post memo":
                 credit = credit_memos.find(deal, memo_id)
                 if deal.intent(credit.key):
-                    story.then(credit_memos.posted(deal, memo_id, f"7{number}", "CM", 1, NOW.date()))
+                    story.then(credit_memos.posted(deal, memo_id, f"7{number}", "CM", 1, NOW))
             case "fail memo":
                 story.then(credit_memos.failed(deal, memo_id, "closed"))
             case "reject memo":

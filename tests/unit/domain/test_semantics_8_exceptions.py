@@ -301,7 +301,7 @@ def test_8_a_sale_that_gets_smaller_takes_a_credit_memo_and_a_refund_linked_and_
     story.then(credit_memos.request(story.deal, INVOICE, {"1": 400_000}, "less was sold", "person-sup", "ref_d-1_1"))
     story.then(credit_memos.approve(story.deal, "crd_d-1_1", FINANCE, IN_FINANCE, NOBODY, NOW))
 
-    story.then(credit_memos.posted(story.deal, "crd_d-1_1", "73", "CM-1", 400_000, NOW.date()))
+    story.then(credit_memos.posted(story.deal, "crd_d-1_1", "73", "CM-1", 400_000, NOW))
 
     assert story.deal.credits[0].refund_id == story.deal.refunds[0].id
     assert settlement(story.deal, invoices.find(story.deal, INVOICE)) == "paid"

@@ -29,6 +29,8 @@ TIMEOUT_SECONDS = (3.05, 10)
 REQUEST_ID_LIMIT = 108
 DESCRIPTION_LIMIT = 127
 DISPUTES_A_PAGE = 50
+# A request whose answer was lost may still be at work: what is refused before it has landed proves nothing about it.
+LANDS_WITHIN_SECONDS = 60
 # The payer has three hours to open the link, and from then three more to approve and be captured.
 LINK_LIVES = timedelta(hours=3)
 ORDER_LIVES = timedelta(hours=6)
@@ -183,7 +185,10 @@ class PaypalPayments:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise VendorUnavailable(f"PayPal did not answer: {type(error).__name__}") from error
+            wait_seconds = None if body is None else LANDS_WITHIN_SECONDS
+            raise VendorUnavailable(
+                f"PayPal did not answer: {type(error).__name__}", retry_after_seconds=wait_seconds
+            ) from error
 
 
 def _request_id(key: str) -> str:

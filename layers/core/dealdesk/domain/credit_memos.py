@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 
 from dealdesk.domain import events as e
 from dealdesk.domain import invoices, refunds
 from dealdesk.domain.deal import Credit, Deal, Invoice
 from dealdesk.domain.directory import Directory
 from dealdesk.domain.entitlement import decides_on_request
+from dealdesk.domain.fold import fold
 from dealdesk.domain.money import Money, format_money, to_major
 from dealdesk.domain.stages import CreditStatus, InvoiceStatus
 from dealdesk.errors import Conflict, Malformed, NotFound, WrongStage
@@ -82,12 +83,16 @@ def reject(
     return [e.CreditMemoRejected(memo_id, by, reason)]
 
 
-def posted(deal: Deal, memo_id: str, ledger_id: str, number: str, total_minor: int, on: date) -> list[e.Event]:
-    """The ledger has the memo, in the period that was open on that day."""
+def posted(deal: Deal, memo_id: str, ledger_id: str, number: str, total_minor: int, now: datetime) -> list[e.Event]:
+    """The ledger has the memo, in the period that is open today.
+
+    An invoice that is taken back in full asks for nothing any more: a deal that waited for its money ends.
+    """
     credit = find(deal, memo_id)
     if credit.status is CreditStatus.POSTED:
         return []
-    return [e.CreditMemoPosted(credit.key, memo_id, number, ledger_id, total_minor, on)]
+    happened: list[e.Event] = [e.CreditMemoPosted(credit.key, memo_id, number, ledger_id, total_minor, now.date())]
+    return [*happened, *invoices.follow_money(fold(deal, happened, now), now)]
 
 
 def failed(deal: Deal, memo_id: str, reason: str) -> list[e.Event]:

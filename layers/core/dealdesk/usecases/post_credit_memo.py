@@ -44,4 +44,4 @@ def _ledger(ledgers: LedgerOf, deal: Deal, intent: Intent) -> Ledger:
 
 
 def _record(deal: Deal, intent: Intent, answer: LedgerInvoice, now: datetime) -> Sequence[Event]:
-    return credit_memos.posted(deal, intent.subject, answer.ledger_id, answer.number, answer.total_minor, now.date())
+    return credit_memos.posted(deal, intent.subject, answer.ledger_id, answer.number, answer.total_minor, now)
