@@ -297,6 +297,16 @@ def test_a_withdrawal_ends_the_intent_to_take_the_money() -> None:
     assert [intent.effect for intent in story.deal.intents] == [Effect.CANCEL_PAYMENT]
 
 
+def test_nothing_is_withdrawn_while_the_money_may_still_be_taken() -> None:
+    story = a_story(WAITING)
+    story.then(payments.approved(story.deal, "pay_d-1_1", "cs_1"))
+    story.then([e.IntentAttempted("capture:payment:pay_d-1_1", 1, LATER)])
+    story.then(payments.roll_back(story.deal, "pay_d-1_1", "person-fin"))
+
+    [withdrawal] = story.deal.intents
+    assert (withdrawal.effect, withdrawal.lease_until) == (Effect.CANCEL_PAYMENT, LATER)
+
+
 def test_money_on_its_way_leaves_nothing_to_be_done_and_settles_nothing() -> None:
     story = a_story(WAITING)
     story.then(payments.approved(story.deal, "pay_d-1_1", "cs_1"))

@@ -66,8 +66,12 @@ def about_payment(deal: Deal, event: e.PaymentEvent, at: datetime) -> Deal:
         case e.PaymentProcessing():
             return close_intent(deal, event.key)
         case e.PaymentCancelRequested():
-            deal = close_intent(deal, f"capture:{event.key.removeprefix('cancel:')}")
-            return open_intent(deal, Intent(event.key, Effect.CANCEL_PAYMENT, event.payment_id, at))
+            taking = deal.intent(f"capture:{event.key.removeprefix('cancel:')}")
+            # Money that is just being taken may still arrive: what became of it is asked when that is over.
+            cancel = Intent(event.key, Effect.CANCEL_PAYMENT, event.payment_id, at)
+            if taking:
+                deal, cancel = close_intent(deal, taking.key), replace(cancel, lease_until=taking.lease_until)
+            return open_intent(deal, cancel)
         case e.PaymentRolledBack():
             deal = replace(deal, intents=without(deal, event.payment_id))
             return change_payment(deal, event.payment_id, status=PaymentStatus.ROLLED_BACK, reason=event.reason)
