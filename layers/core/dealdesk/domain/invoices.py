@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from dealdesk.domain import events as e
 from dealdesk.domain.certificate import gate
-from dealdesk.domain.collected import collected, difference, still_differs
+from dealdesk.domain.collected import ENDED, collected, difference, still_differs
 from dealdesk.domain.deal import Deal, Invoice
 from dealdesk.domain.directory import Directory
 from dealdesk.domain.entitlement import authority_of, decides_on_request
@@ -48,7 +48,7 @@ def draft(deal: Deal, now: datetime, ledger: str | None = None, by: str = DESK) 
     Raises `WrongStage` before the money has arrived, `CertificateInvalid` at the gate.
     """
     live = deal.invoice
-    if live and live.status not in (InvoiceStatus.REJECTED, InvoiceStatus.VOIDED):
+    if live and live.status not in ENDED:
         return []
     if deal.stage is not Stage.PAID:
         raise WrongStage(f"deal {deal.id} is {deal.stage}; its invoice is staged once it is paid")
