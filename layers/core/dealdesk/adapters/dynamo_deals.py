@@ -92,12 +92,15 @@ class DynamoDeals:
             raise DealUnknown(f"no deal {deal_id}")
         return [record for record in records if until is None or record.occurred_at <= until]
 
+    def story(self, deal_id: str, *, until: datetime | None = None) -> list[tuple[Recorded, Event]]:
+        return [(record, codec.parse_event(record.type, record.data)) for record in self.history(deal_id, until=until)]
+
     def as_of(self, deal_id: str, *, version: int | None = None, at: datetime | None = None) -> Deal:
         deal = Deal(DealId(deal_id))
-        for record in self.history(deal_id, until=at):
+        for record, event in self.story(deal_id, until=at):
             if version is not None and record.sequence > version:
                 break
-            deal = fold(deal, [codec.parse_event(record.type, record.data)], record.occurred_at)
+            deal = fold(deal, [event], record.occurred_at)
             deal = replace(deal, version=record.sequence, last_hash=record.hash)
         return deal
 

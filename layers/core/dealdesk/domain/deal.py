@@ -7,7 +7,16 @@ from datetime import datetime, timedelta
 from typing import NewType
 
 from dealdesk.domain.decision import Decision
-from dealdesk.domain.events import Certificate, CreditMemo, CrmRecord, Grant, InvoiceDraft, StageAsked, StepAsked
+from dealdesk.domain.events import (
+    Certificate,
+    CreditMemo,
+    CrmRecord,
+    Grant,
+    InvoiceDraft,
+    StageAsked,
+    StepAsked,
+    TouchClock,
+)
 from dealdesk.domain.money import Money
 from dealdesk.domain.quote import Quote
 from dealdesk.domain.stages import (
@@ -232,7 +241,8 @@ class Deal:
     """`version` is the sequence number of the last event, and `last_hash` the end of the chain.
 
     `unread` is a submission that has not been read back from the CRM, `received_at` when the newest was recorded;
-    `problem` is why one was refused.
+    `problem` is why one was refused. `clock` runs from when the deal first needed people until somebody touches it;
+    `breached` when that was too late.
     """
 
     id: DealId
@@ -245,6 +255,8 @@ class Deal:
     submitted_at: datetime | None = None
     updated_at: datetime | None = None
     touched_at: datetime | None = None
+    clock: TouchClock | None = None
+    breached: bool = False
     revision: int = 0
     quote: Quote | None = None
     decision: Decision | None = None
@@ -285,7 +297,8 @@ class Deal:
 
 
 def look_again_at(deal: Deal) -> datetime | None:
-    """When a round that waits for people first needs a look: a reminder falls due, at the earliest, or the round ends.
+    """When a round that waits for people first needs a look: its touch is late, a reminder falls due, at the earliest,
+    or the round ends.
 
     By the clock on the wall: business time runs no faster. None when nobody is asked.
     """
@@ -294,7 +307,8 @@ def look_again_at(deal: Deal) -> datetime | None:
         return None
     steps = live.steps
     halves = [live.opened_at(step) + timedelta(hours=steps[step].sla_hours) / 2 for step in live.open_steps]
-    return min([live.asked_at + timedelta(days=deal.decision.valid_days), *halves])
+    touch = [deal.clock.due_at] if deal.clock and not deal.touched_at and not deal.breached else []
+    return min([live.asked_at + timedelta(days=deal.decision.valid_days), *halves, *touch])
 
 
 def waits_for(deal: Deal) -> str | None:
