@@ -37,7 +37,7 @@ from dealdesk.domain.fold import fold
 from dealdesk.domain.stages import DisputeStatus, Stage
 from dealdesk.errors import CertificateInvalid
 
-QUARTER = timedelta(minutes=15)
+SECOND = timedelta(seconds=1)
 REOPENS_WITHIN = timedelta(days=90)
 EXACT_BELOW = 1_000
 ENDED = frozenset({Stage.REJECTED, Stage.RECALLED, Stage.EXPIRED, Stage.LOST})
@@ -77,9 +77,9 @@ def quarter_of(at: datetime) -> str:
     return f"{utc:%Y-%m-%dT%H}:{utc.minute - utc.minute % 15:02d}"
 
 
-def bucket(seconds: float) -> int:
+def bucket(seconds: int) -> int:
     """Whole seconds: exact below 1,000, above that to three digits, so at most half a percent off."""
-    whole = max(0, int(seconds))
+    whole = max(0, seconds)
     step = 1
     while whole >= EXACT_BELOW * step:
         step *= 10
@@ -199,11 +199,11 @@ class _Reader:
 
     def _on_the_way(self, start: str, at: datetime) -> Iterator[tuple[datetime, str]]:
         if cash := self.marks.get("cash"):
-            took = bucket((cash - at).total_seconds())
+            took = bucket((cash - at) // SECOND)
             yield cash, f"{start}.cash:{took}"
             yield at, f"{start}.to_cash:{took}"
         elif self.ended_at:
-            yield at, f"{start}.to_lost:{bucket((self.ended_at - at).total_seconds())}"
+            yield at, f"{start}.to_lost:{bucket((self.ended_at - at) // SECOND)}"
         else:
             yield at, f"{start}.open:{at.astimezone(UTC):%Y-%m-%dT%H:%M}"
 
@@ -211,7 +211,7 @@ class _Reader:
         """Each milestone with the time since the one before, in the order in which they came."""
         reached = sorted((self.marks[name], MILESTONES.index(name)) for name in MILESTONES if name in self.marks)
         for (before, _), (at, number) in pairwise(reached):
-            yield at, f"stage.{MILESTONES[number]}:{bucket((at - before).total_seconds())}"
+            yield at, f"stage.{MILESTONES[number]}:{bucket((at - before) // SECOND)}"
 
 
 def _takes_back(event: e.Event) -> bool:

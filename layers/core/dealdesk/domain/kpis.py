@@ -5,11 +5,11 @@ Every rate comes with the number that it is of, and is None where that is 0: no 
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 
 from dealdesk.domain.figures import MILESTONES
 from dealdesk.domain.touch import WITHIN_SECONDS
@@ -22,8 +22,8 @@ Tally = Mapping[str, int]
 Distribution = Mapping[int, int]
 """How many by seconds."""
 
-Z_95 = 1.959963984540054
-HALF = 0.5 + 1e-12  # a product of fractions may miss a half by its rounding
+Z_95 = Decimal("1.959963984540054")
+HALF = Decimal("0.5") + Decimal("1e-20")  # a product of fractions may miss a half by its rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,9 @@ class Rate:
 
     part: int
     n: int
-    rate: float | None
-    low: float | None
-    high: float | None
+    rate: Decimal | None
+    low: Decimal | None
+    high: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class TouchRate:
     open: int
     withdrawn: int
     auto: int
-    p50_seconds: float | None
+    p50_seconds: Decimal | None
     p90_seconds: int | None
 
 
@@ -62,7 +62,7 @@ class TimeToCash:
     """
 
     n: int
-    median_seconds: float | None
+    median_seconds: Decimal | None
     started: int
     lost: int
     open: int
@@ -75,14 +75,16 @@ class StageTime:
 
     name: str
     n: int
-    p50_seconds: float | None
+    p50_seconds: Decimal | None
     p90_seconds: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class QuoteToCash:
-    created: TimeToCash
-    presented: TimeToCash
+    """From when the quote was made, and from when it was first sent to the customer."""
+
+    q2c_created: TimeToCash
+    q2c_presented: TimeToCash
     stages: tuple[StageTime, ...]
     reopened: int
 
@@ -121,8 +123,8 @@ def touch_rate(tally: Tally, as_of: datetime) -> TouchRate:
 def quote_to_cash(tally: Tally, as_of: datetime) -> QuoteToCash:
     reached = ((name, _distribution(tally, f"stage.{name}")) for name in MILESTONES[1:])
     return QuoteToCash(
-        created=_time_to_cash(tally, "created", as_of),
-        presented=_time_to_cash(tally, "presented", as_of),
+        q2c_created=_time_to_cash(tally, "created", as_of),
+        q2c_presented=_time_to_cash(tally, "presented", as_of),
         stages=tuple(StageTime(name, sum(took.values()), median(took), percentile(took, 90)) for name, took in reached),
         reopened=tally.get("cash.reopened", 0),
     )
@@ -146,19 +148,19 @@ def rate(part: int, n: int) -> Rate:
     """With the score interval of Wilson, which stays inside 0 and 1 and is honest for few."""
     if n == 0:
         return Rate(part, n, None, None, None)
-    p, z2 = part / n, Z_95 * Z_95
+    p, z2 = Decimal(part) / n, Z_95 * Z_95
     middle = p + z2 / (2 * n)
-    spread = Z_95 * math.sqrt(max(0.0, p * (1 - p)) / n + z2 / (4 * n * n))
+    spread = Z_95 * (p * (1 - p) / n + z2 / (4 * n * n)).sqrt()
     whole = 1 + z2 / n
-    return Rate(part, n, p, max(0.0, (middle - spread) / whole), min(1.0, (middle + spread) / whole))
+    return Rate(part, n, p, max(Decimal(0), (middle - spread) / whole), min(Decimal(1), (middle + spread) / whole))
 
 
-def median(took: Distribution) -> float | None:
+def median(took: Distribution) -> Decimal | None:
     """The middle one, or the mean of the two in the middle."""
     n = sum(took.values())
     if n == 0:
         return None
-    return (_nth(took, (n - 1) // 2) + _nth(took, n // 2)) / 2
+    return Decimal(_nth(took, (n - 1) // 2) + _nth(took, n // 2)) / 2
 
 
 def percentile(took: Distribution, percent: int) -> int | None:
@@ -169,10 +171,10 @@ def percentile(took: Distribution, percent: int) -> int | None:
 
 def kaplan_meier_median(ended: Distribution, left: Distribution) -> int | None:
     """When half have ended, of those that may: who has `left` counts until then, at a tie one moment longer."""
-    at_risk, alive = sum(ended.values()) + sum(left.values()), 1.0
+    at_risk, alive = sum(ended.values()) + sum(left.values()), Decimal(1)
     for seconds in sorted({*ended, *left}):
         number = ended.get(seconds, 0)
-        alive *= 1 - number / at_risk
+        alive *= 1 - Decimal(number) / at_risk
         if number and alive <= HALF:
             return seconds
         at_risk -= number + left.get(seconds, 0)
