@@ -251,7 +251,10 @@ def test_every_event_that_moves_a_figure_is_told_to_the_function_that_counts() -
     lost = e.PaymentDisputed("dp_1", "pay_d-1_1", "pi_1", Money(100, "USD"), "LOST", "fraud")
     twice = e.PaymentUnmatched("pay_d-1_1", "cs_1", Money(100, "USD"), "why", True, "pi_2")
     stories += [half, whole_way().then([gone], MONDAY + DAY), whole_way().then([lost, twice], MONDAY + DAY)]
-    asked_back = [e.RefundApproved("refund:r", "r", FINANCE), e.CreditMemoApproved("credit:c", "c", FINANCE)]
+    asked_back: list[e.Event] = [
+        e.RefundApproved("refund:r", "r", FINANCE),
+        e.CreditMemoApproved("credit:c", "c", FINANCE),
+    ]
     stories += [whole_way().then(asked_back, MONDAY + DAY), asked().then([e.ApprovalExpired(MONDAY)], MONDAY + DAY)]
 
     moving = {event.TYPE for story in stories for event, before, after in prefixes(story) if before != after}

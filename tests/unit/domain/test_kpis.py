@@ -32,13 +32,13 @@ def test_the_touch_rate_is_of_those_whose_five_minutes_are_over() -> None:
     found = kpis.touch_rate(tally, NOW)
 
     assert (found.hits.part, found.hits.n, found.open, found.withdrawn, found.auto) == (3, 6, 4, 8, 16)
-    assert (found.p50_seconds, found.p90_seconds) == (300, 301)
+    assert (found.p50_seconds, found.p90_seconds) == (Decimal(300), 301)
 
 
 def test_a_name_that_has_come_back_to_nothing_is_nothing() -> None:
     found = kpis.touch_rate({"touch.waiting:2026-11-25T11:59": 0, "touch.after:10": 0, "touch.after:20": 1}, NOW)
 
-    assert (found.hits.n, found.p50_seconds) == (1, 20)
+    assert (found.hits.n, found.p50_seconds) == (1, Decimal(20))
 
 
 # From the formula of Wilson (1927) with z = 1.959964, to four digits.
@@ -107,7 +107,7 @@ def test_open_deals_count_for_as_long_as_they_are_and_lost_ones_leave() -> None:
 
     found = kpis.quote_to_cash(tally, NOW).q2c_created
 
-    assert (found.n, found.median_seconds) == (2, 5400)
+    assert (found.n, found.median_seconds) == (2, Decimal(5400))
     assert (found.started, found.lost, found.open) == (5, 1, 2)
     assert found.kaplan_meier_median_seconds == 3600  # two of the four that were left by then
 
@@ -124,7 +124,7 @@ def test_stages_have_their_own_times() -> None:
     }
 
     assert list(stages) == ["approved", "sent", "signed", "cash", "posted"]
-    assert (stages["signed"].n, stages["signed"].p50_seconds, stages["signed"].p90_seconds) == (10, 60, 60)
+    assert (stages["signed"].n, stages["signed"].p50_seconds, stages["signed"].p90_seconds) == (10, Decimal(60), 60)
     assert stages["sent"].p50_seconds is None
 
 
