@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from dealdesk.edge import clock
 from dealdesk.errors import VersionMoved
 from operate import dead_letters as letters
+from operate import figures as sums
 from operate import replay as replays
 from operate import snapshots
 from operate.compare import compare as compared
@@ -83,6 +84,23 @@ def rebuild(at: Installation, given: argparse.Namespace) -> int:
     return WRONG if left or waiting else WELL
 
 
+def figures(at: Installation, given: argparse.Namespace, now: datetime) -> int:
+    """First what each deal has added, then the sums of all of them."""
+    left = 0
+    for deal_id in snapshots.deal_ids(at):
+        if sums.is_behind(at, deal_id):
+            left += not _settled(
+                given.apply, f"{deal_id}: its events count to something else", sums.count_anew, at, deal_id, now
+            )
+    for wrong in sums.wrong_sums(at):
+        left += not _settled(given.apply, str(wrong), sums.mend, at, wrong, now)
+    if not left:
+        print("the figures are what the events say")
+    elif not given.apply:
+        print("nothing was written; say --apply to do it")
+    return WRONG if left else WELL
+
+
 def replay(at: Installation, given: argparse.Namespace, now: datetime) -> int:
     """From the archive where there is one, else from the table."""
     span = replays.Span(clock.parse(given.begin, "--from"), clock.parse(given.end, "--to"))
@@ -125,6 +143,20 @@ def _mended(at: Installation, finding: Finding) -> bool:
         print(f"{finding.deal_id}: {moved}")
         return False
     print(f"{finding.deal_id}: written anew from {finding.events} events: {'; '.join(finding.stale)}")
+    return True
+
+
+def _settled(apply: bool, what: str, repair: Callable[..., None], *to: object) -> bool:
+    """Whether it was put right, if it was to be."""
+    if not apply:
+        print(what)
+        return False
+    try:
+        repair(*to)
+    except VersionMoved as moved:
+        print(moved)
+        return False
+    print(f"{what}; counted anew")
     return True
 
 

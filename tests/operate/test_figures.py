@@ -1,0 +1,126 @@
+"""The figures are held against the events, and counted anew where they differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from dealdesk.edge import aws
+from dealdesk.errors import VersionMoved
+from operate import figures
+from operate.installation import Installation
+from tests.operate.conftest import Operate, rows
+from tests.operate.test_snapshots import DEAL, NOW, a_deal
+
+Captured = pytest.CaptureFixture[str]
+WELL = "the figures are what the events say\n"
+
+
+@pytest.fixture
+def counted(at: Installation) -> Installation:
+    """Two deals whose figures are right."""
+    for deal_id in (DEAL, "sf-other"):
+        a_deal(at, deal_id)
+        figures.count_anew(at, deal_id, NOW)
+    return at
+
+
+def sum_rows(at: Installation) -> list[Any]:
+    return [row for row in rows(at.table_name) if row["pk"]["S"].startswith("FIGURES#")]
+
+
+def numbers(at: Installation) -> list[dict[str, str]]:
+    return sorted(
+        (
+            {name: value["N"] for name, value in row.items() if "N" in value and name != "changes"}
+            for row in sum_rows(at)
+        ),
+        key=str,
+    )
+
+
+def put(at: Installation, row: Any) -> None:
+    aws.client("dynamodb").put_item(TableName=at.table_name, Item=row)
+
+
+def test_figures_that_are_right_are_left_alone(counted: Installation, operator: Operate, capsys: Captured) -> None:
+    before = rows(counted.table_name)
+
+    assert operator("figures", "--apply") == 0
+    assert capsys.readouterr().out == WELL
+    assert rows(counted.table_name) == before
+
+
+def test_deals_that_were_never_counted_are_named_and_then_counted(
+    at: Installation, operator: Operate, capsys: Captured
+) -> None:
+    a_deal(at)
+    assert operator("figures") == 1
+    said = capsys.readouterr().out
+    assert said.startswith(f"{DEAL}: its events count to something else\n")
+    assert "say --apply" in said
+    assert sum_rows(at) == []
+
+    assert operator("figures", "--apply") == 0
+    assert operator("figures") == 0
+    assert numbers(at) == [{"created.open:2026-11-22T20:00": "1"}] * 2
+
+
+def test_a_sum_that_somebody_spoilt_is_named_and_made_anew(
+    counted: Installation, operator: Operate, capsys: Captured
+) -> None:
+    before = numbers(counted)
+    spoilt, *_ = sum_rows(counted)
+    put(counted, spoilt | {"created.open:2026-11-22T20:00": {"N": "7"}, "intents": {"N": "2"}})
+
+    assert operator("figures") == 1
+    assert "created.open:2026-11-22T20:00 7 for 1, intents 2 for 0" in capsys.readouterr().out
+    assert operator("figures", "--apply") == 0
+
+    assert numbers(counted) == before
+
+
+def test_a_sum_that_is_gone_is_made_anew(counted: Installation, operator: Operate) -> None:
+    before = numbers(counted)
+    gone, *_ = sum_rows(counted)
+    aws.client("dynamodb").delete_item(TableName=counted.table_name, Key={"pk": gone["pk"], "sk": gone["sk"]})
+
+    assert operator("figures", "--apply") == 0
+    assert numbers(counted) == before
+
+
+def test_a_sum_that_has_nothing_to_be_the_sum_of_is_emptied(counted: Installation, operator: Operate) -> None:
+    left_over = {"pk": {"S": "FIGURES#2026-01"}, "sk": {"S": "05#0"}, "changes": {"N": "3"}, "intents": {"N": "1"}}
+    put(counted, left_over | {"updated_at": {"S": NOW.isoformat()}})
+
+    assert operator("figures", "--apply") == 0
+    assert operator("figures") == 0
+
+
+def test_a_sum_to_which_a_deal_adds_meanwhile_is_not_overwritten(counted: Installation) -> None:
+    spoilt, *_ = sum_rows(counted)
+    put(counted, spoilt | {"intents": {"N": "2"}})
+    wrong, *_ = figures.wrong_sums(counted)
+    put(counted, spoilt | {"changes": {"N": "9"}})
+
+    with pytest.raises(VersionMoved):
+        figures.mend(counted, wrong, NOW)
+
+    assert {row["changes"]["N"] for row in sum_rows(counted)} >= {"9"}
+
+
+def test_a_sum_that_moves_while_it_is_looked_at_is_not_judged(
+    counted: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoilt, *_ = sum_rows(counted)
+    put(counted, spoilt | {"intents": {"N": "2"}})
+    read = figures._read
+
+    def moves_first(at: Installation, key: tuple[str, str]) -> Any:
+        put(at, spoilt | {"changes": {"N": "9"}})
+        return read(at, key)
+
+    monkeypatch.setattr(figures, "_read", moves_first)
+
+    assert figures.wrong_sums(counted) == []
