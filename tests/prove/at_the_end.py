@@ -15,6 +15,7 @@ from dealdesk.domain.stages import CreditStatus, EnvelopeStatus, InvoiceStatus, 
 from tests.prove.booking import INVOICE, MEMO
 from tests.prove.broken import Broken
 from tests.prove.chronicle import Chronicle
+from tests.prove.counting import figures_agree
 from tests.prove.world import World
 
 FINISHED = frozenset({Stage.CLOSED, Stage.REJECTED, Stage.RECALLED, Stage.EXPIRED, Stage.LOST})
@@ -36,6 +37,7 @@ def check_the_end(world: World, chronicle: Chronicle) -> None:
     _money_adds_up(world, chronicle)
     _books_agree(world, chronicle)
     _contracts_agree(world, chronicle)
+    figures_agree(world, chronicle)
 
 
 def money_recorded(chronicle: Chronicle, deal_id: str, session_id: str) -> list[e.Event]:

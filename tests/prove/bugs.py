@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dealdesk.adapters import claims, dynamo_deals, dynamo_index, stripe
+from dealdesk.adapters import claims, dynamo_deals, dynamo_figures, dynamo_index, stripe
 from dealdesk.adapters.docusign import DocusignSignatures
 from dealdesk.adapters.dropbox_sign import DropboxSignSignatures
 from dealdesk.contracts import bus
@@ -45,6 +45,11 @@ def no_claim() -> Patches:
 def no_condition() -> Patches:
     """Whoever writes last wins."""
     return [(dynamo_deals, "_unmoved", lambda _: {}), (dynamo_deals, "NEW", {})]
+
+
+def count_without_a_look() -> Patches:
+    """Whoever has counted a deal adds the difference, also when somebody else has added it meanwhile."""
+    return [(dynamo_figures, "equals", lambda *_: {}), (dynamo_figures, "NEW", {})]
 
 
 def key_per_attempt() -> Patches:

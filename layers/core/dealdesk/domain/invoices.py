@@ -120,7 +120,10 @@ def posted(
     invoice = next((i for i in deal.invoices if f"invoice:{i.draft.invoice_id}" == key), None)
     if invoice is None or invoice.status is InvoiceStatus.POSTED:
         return []
-    happened: list[e.Event] = [e.InvoicePosted(key, invoice.draft.invoice_id, number, ledger_id, total_minor, due_on)]
+    draft = invoice.draft
+    happened: list[e.Event] = [
+        e.InvoicePosted(key, draft.invoice_id, number, ledger_id, total_minor, due_on, draft.ledger)
+    ]
     if collected(deal) is None:
         return happened
     after = find(fold(deal, happened, now), invoice.draft.invoice_id)

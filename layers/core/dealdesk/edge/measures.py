@@ -29,6 +29,6 @@ def measure(event: BusEvent) -> None:
         case "payment.failed":
             count("PaymentsFailed", code=data["code"])
         case "invoice.posted":
-            count("InvoicesPosted", ledger="quickbooks")
+            count("InvoicesPosted", ledger=data.get("ledger") or "unknown")
         case "deal.closed":
             count("QuoteToCashHours", float(data["quote_to_cash_hours"]), MetricUnit.NoUnit, variant="submitted")
