@@ -230,3 +230,4 @@ def test_the_guide_names_the_versions_that_it_speaks_of() -> None:
     seen = (version("ministack"), version("moto"), pinned["DYNOXIDE_VERSION"])
 
     assert "Seen with MiniStack {}, moto {} and dynoxide-rs {},".format(*seen) in GUIDE
+    assert set(re.findall(r"dynoxide-(\d[\d.]*\d)/", GUIDE)) == {pinned["DYNOXIDE_VERSION"]}
