@@ -19,12 +19,15 @@ WHAT ?= "make demo" "make prove SEEDS=50"
 PLATFORM ?= aarch64-manylinux2014
 UV_VERSION := 0.13.9
 SAM_VERSION := 1.170.0
+# https://crates.io/crates/dynoxide-rs
+DYNOXIDE_VERSION := 3.2.0
 # The Python of AWS, as template.yaml names it; it need not be installed here.
 TARGET_PYTHON := 3.13
 
 ROOT := $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 BIN := .venv/bin
 UV := $(ROOT)/$(BIN)/uv
+DYNOXIDE := $(ROOT)/.local/dynoxide-$(DYNOXIDE_VERSION)/bin/dynoxide
 LOCKED := pyproject.toml uv.lock
 SAM = $(UV) tool run --from aws-sam-cli==$(SAM_VERSION) sam
 EXPORT = $(UV) export --quiet --frozen --no-annotate --no-header --no-emit-project
@@ -34,6 +37,7 @@ SHIPPING = $(filter $(notdir $(wildcard functions/*)),$(GROUPS))
 REST_OF_TESTS = $(filter-out tests/unit tests/architecture tests/live tests/bench,\
   $(sort $(patsubst %/,%,$(dir $(wildcard tests/*/test_*.py tests/*/*/test_*.py)))))
 SUITES_OF_THE_TABLE := $(foreach port,deals policies approvers,tests/contract/test_$(port)_port.py) \
+  tests/contract/test_dynamodb_differences.py \
   tests/journeys/test_journey.py::test_two_deals_are_posted_once_and_the_third_stops_at_the_guardrails
 
 export UV_PYTHON_DOWNLOADS := never
@@ -41,7 +45,7 @@ export SAM_CLI_TELEMETRY := 0
 export AWS_DEFAULT_REGION ?= us-east-1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check test test-dynamodb conform demo up down bench load prove prove-nightly chaos footprint schemas build \
+.PHONY: help setup check test test-dynamodb test-dynoxide conform demo up down bench load prove prove-nightly chaos footprint schemas build \
   deploy validate clean check-format check-lint check-types check-template check-tests live
 
 help: ## list the targets
@@ -99,6 +103,19 @@ conform: .venv/.lint ## ask the vendors' own OpenAPI files about every request (
 
 test-dynamodb: .venv/.lint ## the table's suites and a journey on another DynamoDB (moto; URL=http://… for yours)
 	@DEALDESK_DYNAMODB=$(or $(URL),moto) $(BIN)/pytest $(SUITES_OF_THE_TABLE)
+
+test-dynoxide: $(DYNOXIDE) .venv/.lint ## the same on a third one, dynoxide, which cargo builds into .local
+	@DEALDESK_DYNAMODB=$(DYNOXIDE) $(BIN)/pytest $(SUITES_OF_THE_TABLE) tests/contract/test_dynamodb_as_documented.py
+
+$(DYNOXIDE):
+	@command -v cargo >/dev/null || \
+	  { echo "error: dynoxide is built by cargo, which is not on this machine (https://rustup.rs); nothing was tested" >&2; exit 1; }
+	@echo "building dynoxide $(DYNOXIDE_VERSION), once"
+	@CARGO_PROFILE_DEV_DEBUG=0 nice -n 10 cargo install --quiet --locked --debug --jobs 2 dynoxide-rs@$(DYNOXIDE_VERSION) \
+	  --no-default-features --features native-sqlite,http-server,cli \
+	  --root .local/dynoxide-$(DYNOXIDE_VERSION) --target-dir .local/dynoxide-build || \
+	  { echo "error: cargo did not build dynoxide; nothing was tested" >&2; exit 1; }
+	@rm -rf .local/dynoxide-build
 
 live: .venv/.lint
 	@$(BIN)/pytest tests/live -m live

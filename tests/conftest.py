@@ -28,7 +28,7 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "desk"))
 def dynamodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """DynamoDB that many threads may use at once, in a process of its own (docs/guides/dynamodb.md).
 
-    MiniStack; with DEALDESK_DYNAMODB=moto another implementation, with a URL the one that answers there.
+    MiniStack; DEALDESK_DYNAMODB names another one: `moto`, dynoxide by the path of its program, or any by its URL.
     """
     chosen = os.environ.get("DEALDESK_DYNAMODB", "ministack")
     if chosen.startswith("http"):
@@ -36,13 +36,13 @@ def dynamodb_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     folder: Path = tmp_path_factory.mktemp("dynamodb")
     port = aws.free_port()
-    url = f"http://127.0.0.1:{port}"
-    if chosen == "moto":
-        command = [sys.executable, "-m", "tests.moto_server", str(port)]
-        process = spawn(command, log=folder / "log", env=aws.clean_environment(), cwd=ROOT)
-    else:
+    url = health = f"http://127.0.0.1:{port}"
+    if chosen == "ministack":
         process = aws.start_ministack(port, folder=folder, log=folder / "log", enforce_iam=False)
-    health = url if chosen == "moto" else f"{url}/_ministack/health"
+        health = f"{url}/_ministack/health"
+    else:
+        program = [sys.executable, "-m", "tests.moto_server"] if chosen == "moto" else [chosen, "--port"]
+        process = spawn([*program, str(port)], log=folder / "log", env=aws.clean_environment(), cwd=ROOT)
     try:
         aws.wait_for(chosen, lambda: aws.answers(health), process, wait_seconds=30)
         yield url
