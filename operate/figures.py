@@ -10,15 +10,14 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from dealdesk.adapters.claims import NEW, Condition, Item, equals, key_of, new_item
-from dealdesk.adapters.dynamo_figures import KEYS, DynamoFigures, counted, sums_of
+from dealdesk.adapters import reads
+from dealdesk.adapters.claims import Item
+from dealdesk.adapters.dynamo_figures import DynamoFigures, Key, as_seen, counted, numbers_in, sum_row, sums_of
 from dealdesk.domain.figures import count
 from dealdesk.edge import aws
 from dealdesk.errors import VersionMoved
 from dealdesk.usecases.measure_deal import measure_deal
 from operate.installation import Installation
-
-Key = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class WrongSum:
     seen: Item | None
 
     def __str__(self) -> str:
-        (pk, sk), has = self.key, _numbers(self.seen or {})
+        (pk, sk), has = self.key, numbers_in(self.seen)
         names = sorted(name for name in {*has, *self.numbers} if has.get(name, 0) != self.numbers.get(name, 0))
         told = ", ".join(f"{name} {has.get(name, 0)} for {self.numbers.get(name, 0)}" for name in names[:3])
         return f"sum {pk.removeprefix('FIGURES#')} {sk}: {told}{', …' if len(names) > 3 else ''}"
@@ -58,19 +57,16 @@ def wrong_sums(at: Installation) -> list[WrongSum]:
     differing = [
         WrongSum(key, wanted.get(key, {}), seen.get(key))
         for key in sorted({*seen, *wanted})
-        if _numbers(seen.get(key, {})) != dict(wanted.get(key, {}))
+        if numbers_in(seen.get(key)) != dict(wanted.get(key, {}))
     ]
-    return [wrong for wrong in differing if _changes(_read(at, wrong.key)) == _changes(wrong.seen)]
+    return [wrong for wrong in differing if _read(at, wrong.key) == wrong.seen]
 
 
 def mend(at: Installation, wrong: WrongSum, now: datetime) -> None:
     """Raises `VersionMoved` when a deal has added to the sum since it was seen."""
-    pk, sk = wrong.key
-    was = _changes(wrong.seen)
-    item = new_item(pk=pk, sk=sk, changes=was + 1, updated_at=now.isoformat(), **wrong.numbers)
-    condition: Condition = equals("changes", was) if wrong.seen else NEW
+    row, condition = sum_row(wrong.key, wrong.numbers, wrong.seen, now), as_seen(wrong.seen)
     try:
-        aws.client("dynamodb").put_item(TableName=at.table_name, Item=item, **condition)
+        aws.client("dynamodb").put_item(TableName=at.table_name, Item=row, **condition)
     except ClientError as error:
         if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
             raise VersionMoved(f"{wrong} moved while it was looked at; ask again") from error
@@ -89,14 +85,4 @@ def _scan(at: Installation, which: str, kind: str) -> Iterator[Item]:
 
 
 def _read(at: Installation, key: Key) -> Item | None:
-    answer = aws.client("dynamodb").get_item(TableName=at.table_name, Key=key_of(*key), ConsistentRead=True)
-    found: Item | None = answer.get("Item")
-    return found
-
-
-def _numbers(item: Item) -> dict[str, int]:
-    return {name: int(value["N"]) for name, value in item.items() if name not in KEYS and value["N"] != "0"}
-
-
-def _changes(item: Item | None) -> int:
-    return int(item["changes"]["N"]) if item else 0
+    return reads.row(aws.client("dynamodb"), at.table_name, *key)

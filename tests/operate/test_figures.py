@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from dealdesk.adapters import codec
+from dealdesk.adapters.dynamo_figures import numbers_in, sum_row
 from dealdesk.edge import aws
 from dealdesk.errors import VersionMoved
 from operate import figures
@@ -30,14 +32,12 @@ def sum_rows(at: Installation) -> list[Any]:
     return [row for row in rows(at.table_name) if row["pk"]["S"].startswith("FIGURES#")]
 
 
-def numbers(at: Installation) -> list[dict[str, str]]:
-    return sorted(
-        (
-            {name: value["N"] for name, value in row.items() if "N" in value and name != "changes"}
-            for row in sum_rows(at)
-        ),
-        key=str,
-    )
+def numbers(at: Installation) -> list[dict[str, int]]:
+    return sorted((numbers_in(row) for row in sum_rows(at)), key=str)
+
+
+def spoilt_by(row: Any, **numbers: int) -> Any:
+    return row | {"body": {"S": codec.dump({name: {"": number} for name, number in numbers.items()})}}
 
 
 def put(at: Installation, row: Any) -> None:
@@ -64,7 +64,7 @@ def test_deals_that_were_never_counted_are_named_and_then_counted(
 
     assert operator("figures", "--apply") == 0
     assert operator("figures") == 0
-    assert numbers(at) == [{"created.open:2026-11-22T20:00": "1"}] * 2
+    assert numbers(at) == [{"created.open:2026-11-22T20": 1}] * 2
 
 
 def test_a_sum_that_somebody_spoilt_is_named_and_made_anew(
@@ -72,10 +72,10 @@ def test_a_sum_that_somebody_spoilt_is_named_and_made_anew(
 ) -> None:
     before = numbers(counted)
     spoilt, *_ = sum_rows(counted)
-    put(counted, spoilt | {"created.open:2026-11-22T20:00": {"N": "7"}, "intents": {"N": "2"}})
+    put(counted, spoilt_by(spoilt, duplicates=7, intents=2))
 
     assert operator("figures") == 1
-    assert "created.open:2026-11-22T20:00 7 for 1, intents 2 for 0" in capsys.readouterr().out
+    assert "created.open:2026-11-22T20 0 for 1, duplicates 7 for 0, intents 2 for 0" in capsys.readouterr().out
     assert operator("figures", "--apply") == 0
 
     assert numbers(counted) == before
@@ -91,8 +91,7 @@ def test_a_sum_that_is_gone_is_made_anew(counted: Installation, operator: Operat
 
 
 def test_a_sum_that_has_nothing_to_be_the_sum_of_is_emptied(counted: Installation, operator: Operate) -> None:
-    left_over = {"pk": {"S": "FIGURES#2026-01"}, "sk": {"S": "05#0"}, "changes": {"N": "3"}, "intents": {"N": "1"}}
-    put(counted, left_over | {"updated_at": {"S": NOW.isoformat()}})
+    put(counted, sum_row(("FIGURES#2026-01", "05#0"), {"intents": 1}, None, NOW))
 
     assert operator("figures", "--apply") == 0
     assert operator("figures") == 0
@@ -100,7 +99,7 @@ def test_a_sum_that_has_nothing_to_be_the_sum_of_is_emptied(counted: Installatio
 
 def test_a_sum_to_which_a_deal_adds_meanwhile_is_not_overwritten(counted: Installation) -> None:
     spoilt, *_ = sum_rows(counted)
-    put(counted, spoilt | {"intents": {"N": "2"}})
+    put(counted, spoilt_by(spoilt, intents=2))
     wrong, *_ = figures.wrong_sums(counted)
     put(counted, spoilt | {"changes": {"N": "9"}})
 
@@ -114,7 +113,7 @@ def test_a_sum_that_moves_while_it_is_looked_at_is_not_judged(
     counted: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spoilt, *_ = sum_rows(counted)
-    put(counted, spoilt | {"intents": {"N": "2"}})
+    put(counted, spoilt_by(spoilt, intents=2))
     read = figures._read
 
     def moves_first(at: Installation, key: tuple[str, str]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from dealdesk.adapters import codec
-from dealdesk.adapters.dynamo_figures import KEYS, counted, sums_of
+from dealdesk.adapters.dynamo_figures import counted, numbers_in, sums_of
 from dealdesk.domain.figures import count
 from tests.prove.broken import Broken
 from tests.prove.chronicle import Chronicle
@@ -25,7 +25,7 @@ def figures_agree(world: World, chronicle: Chronicle) -> None:
             wanted.setdefault(key, Counter()).update(numbers)
     for pk in world.table.partitions():
         for row in world.table.items(pk) if pk.startswith("FIGURES#") else ():
-            has = {name: int(value["N"]) for name, value in row.items() if name not in KEYS and value["N"] != "0"}
+            has = numbers_in(row)
             should_have = dict(wanted.pop((pk, row["sk"]["S"]), {}))
             if has != should_have:
                 raise Broken(f"the sum {pk} {row['sk']['S']} is {has}, its deals have added {should_have}")

@@ -8,25 +8,25 @@ quarters at their ends, so that any time zone has its own days.
 from __future__ import annotations
 
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from dealdesk.adapters import codec
-from dealdesk.adapters.claims import NEW, Item, busy, equals, key_of, new_item, transact
+from dealdesk.adapters import codec, reads
+from dealdesk.adapters.claims import ATTEMPTS, NEW, Condition, Item, equals, key_of, new_item, pause, transact
 from dealdesk.domain.figures import Counts, changes
 from dealdesk.edge import aws
-from dealdesk.errors import VersionMoved
+from dealdesk.errors import TableBusy, VersionMoved
 from dealdesk.ports import Counted
 
 SPREAD = 4
-DAY = timedelta(days=1)
+DAY, QUARTER = timedelta(days=1), timedelta(minutes=15)
 QUARTERS_AT_ONCE = 40
-KEYS = frozenset({"pk", "sk", "updated_at", "changes"})
-"""What a sum has besides its numbers. `changes` counts how often it was changed."""
+
+Key = tuple[str, str]
+Sum = dict[str, dict[str, int]]
+"""How many, by the two halves of a name: `touch.after` and `240`, or `intents` and nothing."""
 
 
 class DynamoFigures:
@@ -37,11 +37,8 @@ class DynamoFigures:
         self._dynamodb = aws.client("dynamodb")
 
     def added_by(self, deal_id: str) -> Counted | None:
-        try:
-            answer = self._dynamodb.get_item(TableName=self._table, Key=deal_key(deal_id), ConsistentRead=True)
-        except (ClientError, BotoCoreError) as error:
-            raise busy(error) from error
-        return counted(answer["Item"]) if "Item" in answer else None
+        row = reads.row(self._dynamodb, self._table, *_deal_key(deal_id))
+        return counted(row) if row else None
 
     def keep(
         self,
@@ -56,6 +53,15 @@ class DynamoFigures:
             self._keep(deal_id, counts_then, version, before, now)
             before = Counted(counts_then, version, codec.dump(counts_then))
 
+    def between(self, start: datetime, end: datetime) -> tuple[Mapping[str, int], datetime | None]:
+        merged: dict[str, Counter[str]] = defaultdict(Counter)
+        newest = ""
+        for row in self._sums(start, end):
+            for kind, numbers in codec.parse(row["body"]["S"], Sum).items():
+                merged[kind].update(numbers)
+            newest = max(newest, row["updated_at"]["S"])
+        return _flat(merged), datetime.fromisoformat(newest) if newest else None
+
     def _keep(
         self,
         deal_id: str,
@@ -64,22 +70,37 @@ class DynamoFigures:
         before: Counted | None,
         now: datetime,
     ) -> None:
-        row = deal_key(deal_id) | new_item(version=version, body=codec.dump(counts))
+        """Tried again when another deal has moved one of the sums meanwhile."""
+        pk, sk = _deal_key(deal_id)
+        row = new_item(pk=pk, sk=sk, version=version, body=codec.dump(counts))
         seen = equals("body", before.row) if before else NEW
-        writes: list[dict[str, Any]] = [{"Put": {"TableName": self._table, "Item": row, **seen}}]
-        moved = changes(before.counts if before else {}, counts)
-        for key, numbers in sums_of(deal_id, moved).items():
-            writes.append({"Update": {"TableName": self._table, "Key": key_of(*key), **_adding(numbers, now)}})
-        if transact(self._dynamodb, writes, f"the figures of deal {deal_id}") is not None:
-            raise VersionMoved(f"the figures of deal {deal_id} were counted by somebody else")
+        moved = sums_of(deal_id, changes(before.counts if before else {}, counts))
+        subject = f"the figures of deal {deal_id}"
+        for attempt in range(ATTEMPTS):
+            writes = [self._put(row, seen), *(self._put(*new) for new in self._added_to_sums(moved, subject, now))]
+            try:
+                stands = transact(self._dynamodb, writes, subject)
+            except VersionMoved:
+                pause(attempt)
+                continue
+            if stands is not None:
+                raise VersionMoved(f"{subject} were counted by somebody else")
+            return
+        raise TableBusy(f"{subject} kept meeting those of others; try again")
 
-    def between(self, start: datetime, end: datetime) -> tuple[Mapping[str, int], datetime | None]:
-        tally: Counter[str] = Counter()
-        newest = ""
-        for item in self._sums(start, end):
-            tally.update({name: int(number["N"]) for name, number in item.items() if name not in KEYS})
-            newest = max(newest, item["updated_at"]["S"])
-        return tally, datetime.fromisoformat(newest) if newest else None
+    def _added_to_sums(
+        self, moved: Mapping[Key, Mapping[str, int]], subject: str, now: datetime
+    ) -> Iterator[tuple[Item, Condition]]:
+        keys = [key_of(*key) for key in moved]
+        found = reads.together(self._dynamodb, self._table, keys, subject) if keys else []
+        there = {(row["pk"]["S"], row["sk"]["S"]): row for row in found}
+        for key, numbers in moved.items():
+            total = Counter(numbers_in(there.get(key)))
+            total.update(numbers)
+            yield sum_row(key, total, there.get(key), now), as_seen(there.get(key))
+
+    def _put(self, row: Item, condition: Condition) -> dict[str, Any]:
+        return {"Put": {"TableName": self._table, "Item": row, **condition}}
 
     def _sums(self, start: datetime, end: datetime) -> Iterator[Item]:
         """Whole UTC days between the two, and the quarters before the first and after the last of them."""
@@ -90,53 +111,66 @@ class DynamoFigures:
             yield from self._quarters(start, end)
             return
         yield from self._quarters(start, first)
-        month = first
-        while month < last:
-            following = (month.replace(day=1) + 32 * DAY).replace(day=1)
-            until = min(following, last)
-            yield from self._query(f"FIGURES#{month:%Y-%m}", f"{month:%d}", f"{until - DAY:%d}#~")
-            month = following
+        while first < last:
+            following = min((first.replace(day=1) + 32 * DAY).replace(day=1), last)
+            yield from self._rows(f"FIGURES#{first:%Y-%m}", f"{first:%d}", f"{following - DAY:%d}")
+            first = following
         yield from self._quarters(last, end)
 
     def _quarters(self, start: datetime, end: datetime) -> Iterator[Item]:
         """Those of [start, end), which lie in one UTC day."""
         if start < end:
-            last = end - timedelta(minutes=15)
-            yield from self._query(f"FIGURES#{start:%Y-%m-%d}", f"{start:%H:%M}", f"{last:%H:%M}#~")
+            yield from self._rows(f"FIGURES#{start:%Y-%m-%d}", f"{start:%H:%M}", f"{end - QUARTER:%H:%M}")
 
-    def _query(self, pk: str, first: str, last: str) -> Iterator[Item]:
-        query = {
-            "TableName": self._table,
-            "KeyConditionExpression": "pk = :pk AND sk BETWEEN :first AND :last",
-            "ExpressionAttributeValues": {":pk": {"S": pk}, ":first": {"S": first}, ":last": {"S": last}},
-        }
-        try:
-            for page in self._dynamodb.get_paginator("query").paginate(**query):
-                yield from page["Items"]
-        except (ClientError, BotoCoreError) as error:
-            raise busy(error) from error
+    def _rows(self, pk: str, first: str, last: str) -> Iterator[Item]:
+        return reads.rows(self._dynamodb, self._table, pk, first, f"{last}#~")
 
 
-def deal_key(deal_id: str) -> Item:
-    return key_of(f"DEAL#{deal_id}", "FIGURES")
-
-
-def counted(item: Item) -> Counted:
+def counted(row: Item) -> Counted:
     """What the row of a deal says."""
-    row = item["body"]["S"]
-    return Counted(codec.parse(row, Counts), int(item["version"]["N"]), row)
+    body = row["body"]["S"]
+    return Counted(codec.parse(body, Counts), int(row["version"]["N"]), body)
 
 
-def sums_of(deal_id: str, counts: Mapping[str, Mapping[str, int]]) -> dict[tuple[str, str], dict[str, int]]:
+def sums_of(deal_id: str, counts: Mapping[str, Mapping[str, int]]) -> dict[Key, dict[str, int]]:
     """The numbers that belong into each sum, by its key: of the quarters, and of their days."""
     shard = zlib.crc32(deal_id.encode()) % SPREAD
-    found: dict[tuple[str, str], Counter[str]] = {}
+    found: dict[Key, Counter[str]] = {}
     for quarter, numbers in counts.items():
         day, _, time = quarter.partition("T")
         for key in ((f"FIGURES#{day}", f"{time}#{shard}"), (f"FIGURES#{day[:7]}", f"{day[8:]}#{shard}")):
-            of_key = found.setdefault(key, Counter())
-            of_key.update(numbers)
+            found.setdefault(key, Counter()).update(numbers)
     return {key: {name: number for name, number in of_key.items() if number} for key, of_key in found.items()}
+
+
+def sum_row(key: Key, numbers: Mapping[str, int], before: Item | None, now: datetime) -> Item:
+    """The row of a sum with these numbers, after the one that was there `before`."""
+    halves: Sum = {}
+    for name, number in numbers.items():
+        kind, _, value = name.partition(":")
+        if number:
+            halves.setdefault(kind, {})[value] = number
+    pk, sk = key
+    changed = 1 + (int(before["changes"]["N"]) if before else 0)
+    return new_item(pk=pk, sk=sk, body=codec.dump(halves), changes=changed, updated_at=now.isoformat())
+
+
+def as_seen(row: Item | None) -> Condition:
+    """The sum must still be this one."""
+    return equals("changes", int(row["changes"]["N"])) if row else NEW
+
+
+def numbers_in(row: Item | None) -> dict[str, int]:
+    """What a sum says, by name; nothing for one that is not there."""
+    return _flat(codec.parse(row["body"]["S"], Sum)) if row else {}
+
+
+def _flat(halves: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    return {
+        f"{kind}:{value}" if value else kind: number
+        for kind, numbers in halves.items()
+        for value, number in numbers.items()
+    }
 
 
 def _in_steps(
@@ -152,16 +186,8 @@ def _in_steps(
     yield after
 
 
-def _adding(numbers: Mapping[str, int], now: datetime) -> dict[str, Any]:
-    """The update that adds these; a name that is new starts from 0."""
-    names = {f"#n{index}": name for index, name in enumerate(numbers)}
-    values = {f":n{index}": {"N": str(number)} for index, number in enumerate(numbers.values())}
-    added = ", ".join(f"#n{index} :n{index}" for index in range(len(numbers)))
-    return {
-        "UpdateExpression": f"SET #at = :at ADD #changes :one{', ' if added else ''}{added}",
-        "ExpressionAttributeNames": {"#at": "updated_at", "#changes": "changes", **names},
-        "ExpressionAttributeValues": {":at": {"S": now.isoformat()}, ":one": {"N": "1"}, **values},
-    }
+def _deal_key(deal_id: str) -> Key:
+    return f"DEAL#{deal_id}", "FIGURES"
 
 
 def _midnight(at: datetime) -> datetime:

@@ -13,7 +13,7 @@ What is counted, and in which quarter:
 | `touch.auto` | deals that no person had to look at | approval |
 | `evaluated.OUTCOME` | revisions judged | judgement |
 | `created.cash:S`, `presented.cash:S` | deals paid S seconds after they were made, or first sent | arrival |
-| `created.to_cash:S`, `.to_lost:S`, `.open:T` | deals made that were paid, were lost, are open since minute T | start |
+| `created.to_cash:S`, `.to_lost:S`, `.open:T` | deals made that were paid, were lost, are open since hour T | start |
 | `presented.to_cash:S` … | the same of the deals sent out | first sending |
 | `stage.NAME:S` | deals that reached a milestone S seconds after the one before | milestone |
 | `cash.reopened` | deals of which money went back within 90 days | arrival |
@@ -39,7 +39,7 @@ from dealdesk.errors import CertificateInvalid
 
 SECOND = timedelta(seconds=1)
 REOPENS_WITHIN = timedelta(days=90)
-EXACT_BELOW = 1_000
+TOUCHES_EXACT_BELOW = 1_000
 ENDED = frozenset({Stage.REJECTED, Stage.RECALLED, Stage.EXPIRED, Stage.LOST})
 PROMISES = (e.EnvelopeRequested, e.PaymentRequested, e.RefundApproved, e.PostingRequested, e.CreditMemoApproved)
 MILESTONES = ("created", "approved", "sent", "signed", "cash", "posted")
@@ -77,12 +77,16 @@ def quarter_of(at: datetime) -> str:
     return f"{utc:%Y-%m-%dT%H}:{utc.minute - utc.minute % 15:02d}"
 
 
-def bucket(seconds: int) -> int:
-    """Whole seconds: exact below 1,000, above that to three digits, so at most half a percent off."""
+def bucket(seconds: int, exact_below: int = 100) -> int:
+    """Whole seconds, kept to a number that is at most 1.25% off, so that few different ones stand for any time."""
     whole = max(0, seconds)
-    step = 1
-    while whole >= EXACT_BELOW * step:
-        step *= 10
+    if whole < exact_below:
+        return whole
+    scale = 1
+    while whole >= 1_000 * scale:
+        scale *= 10
+    leading = whole // scale
+    step = scale * (2 if leading < 200 else 5 if leading < 500 else 10)
     return (whole + step // 2) // step * step
 
 
@@ -97,7 +101,7 @@ class _Clock:
     @property
     def name(self) -> str:
         if self.seconds is not None:
-            return f"touch.after:{bucket(self.seconds)}"
+            return f"touch.after:{bucket(self.seconds, TOUCHES_EXACT_BELOW)}"
         if self.left_at is None:
             return f"touch.waiting:{_minute_after(self.clock.due_at)}"
         return "touch.missed" if self.left_at > self.clock.due_at else "touch.withdrawn"
@@ -205,7 +209,7 @@ class _Reader:
         elif self.ended_at:
             yield at, f"{start}.to_lost:{bucket((self.ended_at - at) // SECOND)}"
         else:
-            yield at, f"{start}.open:{at.astimezone(UTC):%Y-%m-%dT%H:%M}"
+            yield at, f"{start}.open:{at.astimezone(UTC):%Y-%m-%dT%H}"
 
     def _stages(self) -> Iterator[tuple[datetime, str]]:
         """Each milestone with the time since the one before, in the order in which they came."""

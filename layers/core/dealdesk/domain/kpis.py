@@ -108,7 +108,7 @@ class Idempotency:
 
 def touch_rate(tally: Tally, as_of: datetime) -> TouchRate:
     took = _distribution(tally, "touch.after")
-    waiting = _by_minute(tally, "touch.waiting")
+    waiting = _by_time(tally, "touch.waiting")
     late = tally.get("touch.missed", 0) + sum(number for due, number in waiting if due < as_of)
     return TouchRate(
         hits=rate(sum(n for seconds, n in took.items() if seconds <= WITHIN_SECONDS), sum(took.values()) + late),
@@ -184,7 +184,7 @@ def kaplan_meier_median(ended: Distribution, left: Distribution) -> int | None:
 def _time_to_cash(tally: Tally, start: str, as_of: datetime) -> TimeToCash:
     paid, lost = _distribution(tally, f"{start}.to_cash"), _distribution(tally, f"{start}.to_lost")
     open_for: Counter[int] = Counter()
-    for since, number in _by_minute(tally, f"{start}.open"):
+    for since, number in _by_time(tally, f"{start}.open"):
         open_for[max(0, int((as_of - since).total_seconds()))] += number
     in_window = _distribution(tally, f"{start}.cash")
     return TimeToCash(
@@ -209,7 +209,7 @@ def _distribution(tally: Tally, prefix: str) -> dict[int, int]:
     return {int(value): number for value, number in _under(tally, prefix)}
 
 
-def _by_minute(tally: Tally, prefix: str) -> list[tuple[datetime, int]]:
+def _by_time(tally: Tally, prefix: str) -> list[tuple[datetime, int]]:
     return [(datetime.fromisoformat(value).replace(tzinfo=UTC), number) for value, number in _under(tally, prefix)]
 
 
