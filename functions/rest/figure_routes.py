@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -10,7 +10,7 @@ from access import SEES_ALL
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
-from desk import caller, figures
+from desk import caller, config, figures, index
 from replies import as_response
 
 from dealdesk.contracts import figure_rest as rest
@@ -60,6 +60,14 @@ def export(begin: Begin = None, end: End = None, zone: Zone = "UTC") -> Response
     name = f"figures-{days[0][0]}-{days[-1][0]}.csv"
     headers = {"Cache-Control": "no-store", "Content-Disposition": f'attachment; filename="{name}"'}
     return Response(HTTPStatus.OK, "text/csv; charset=utf-8", table, headers=headers)
+
+
+@router.get("/metrics", summary="What waits now and what today has brought, in the text format of Prometheus")
+def get_metrics() -> Response[Any]:
+    window, now = _asked(f"{clock.now():%Y-%m-%d}", None, "UTC")
+    waiting, oldest = index().waiting(now, timedelta(seconds=config().dealdesk_silent_after_seconds))
+    text = rest.as_metrics(figures().between(window.start, window.end)[0], now, waiting, oldest)
+    return Response(HTTPStatus.OK, "text/plain; version=0.0.4; charset=utf-8", text)
 
 
 def _answer(kind: type[rest.Told], content: dict[str, object]) -> Response[Any]:

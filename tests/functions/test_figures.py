@@ -205,6 +205,25 @@ def test_figures_that_cannot_be_read_are_an_error_and_no_zeros(desk: World, monk
         is_problem(desk.rest("GET", f"/sla-dashboard/{what}", **AUDITOR), 503)
 
 
+def test_the_metrics_are_numbers_that_prometheus_reads_and_only_for_who_may_see_them(desk: World) -> None:
+    deal = created(desk, a_soft_breach())
+    desk.settle()
+
+    status, text = desk.rest("GET", "/metrics", **AUDITOR)
+
+    assert status == 200
+    lines = [line.split() for line in text.splitlines() if not line.startswith("#")]
+    values = {name: int(value) for name, value in lines}
+    told = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")]
+    assert {name.partition("{")[0] for name in values} == set(told)
+    assert values['dealdesk_touches_today{result="open"}'] >= 1
+    assert values["dealdesk_idempotency_errors_today"] == 0
+    assert values["dealdesk_open_intents"] >= 0
+    assert deal["deal_id"] not in text
+    is_problem(desk.rest("GET", "/metrics"), 403, "nobody vouches")
+    is_problem(desk.rest("GET", "/metrics", **REP), 403, "role rep")
+
+
 def test_a_message_that_is_no_event_is_kept_for_people(desk: World) -> None:
     silence = {"silence": {"deal_id": "d", "due_at": "2026-11-25T00:00:00+00:00"}}
     record = {"messageId": "m", "receiptHandle": "r", "body": json.dumps(silence)}

@@ -64,7 +64,7 @@ def test_deals_that_were_never_counted_are_named_and_then_counted(
 
     assert operator("figures", "--apply") == 0
     assert operator("figures") == 0
-    assert numbers(at) == [{"created.open:2026-11-22T20": 1}] * 2
+    assert numbers(at) == [{"created.open:2026-11-22T20": 1}] * 3
 
 
 def test_a_sum_that_somebody_spoilt_is_named_and_made_anew(

@@ -1,8 +1,8 @@
-"""The desk's figures in DynamoDB: what each deal has added, and sums by day and by quarter of an hour.
+"""The desk's figures in DynamoDB: what each deal has added, and sums by month, by day and by quarter of an hour.
 
 A deal that moves changes its own row and the sums in one transaction, so that the sums are always those of the rows.
-They are spread over four rows each: deals that move at once seldom meet. Windows read whole days where they can and
-quarters at their ends, so that any time zone has its own days.
+They are spread over four rows each: deals that move at once seldom meet. Windows read whole months and days where they
+can and quarters at their ends, so that any time zone has its own days.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from dealdesk.errors import TableBusy, VersionMoved
 from dealdesk.ports import Counted
 
 SPREAD = 4
-DAY, QUARTER = timedelta(days=1), timedelta(minutes=15)
-QUARTERS_AT_ONCE = 40
+DAY, QUARTER, MOMENT = timedelta(days=1), timedelta(minutes=15), timedelta(microseconds=1)
+QUARTERS_AT_ONCE = 30  # each in three sums at worst, and a transaction has a hundred writes
 
 Key = tuple[str, str]
 Sum = dict[str, dict[str, int]]
@@ -105,17 +105,30 @@ class DynamoFigures:
     def _sums(self, start: datetime, end: datetime) -> Iterator[Item]:
         """Whole UTC days between the two, and the quarters before the first and after the last of them."""
         start, end = start.astimezone(UTC), end.astimezone(UTC)
-        first = _midnight(start) if start == _midnight(start) else _midnight(start) + DAY
-        last = _midnight(end)
+        first, last = _midnight(start + DAY - MOMENT), _midnight(end)
         if first > last:
             yield from self._quarters(start, end)
             return
         yield from self._quarters(start, first)
-        while first < last:
-            following = min((first.replace(day=1) + 32 * DAY).replace(day=1), last)
-            yield from self._rows(f"FIGURES#{first:%Y-%m}", f"{first:%d}", f"{following - DAY:%d}")
-            first = following
+        yield from self._days(first, last)
         yield from self._quarters(last, end)
+
+    def _days(self, start: datetime, end: datetime) -> Iterator[Item]:
+        """Whole months between the two midnights, and the days before the first and after the last of them."""
+        first, last = _first_of_month(start, or_later=True), _first_of_month(end)
+        if first > last:
+            yield from self._days_of_month(start, end)
+            return
+        yield from self._days_of_month(start, first)
+        while first < last:
+            following = min(first.replace(year=first.year + 1, month=1), last)
+            yield from self._rows(f"FIGURES#{first:%Y}", f"{first:%m}", f"{following - DAY:%m}")
+            first = following
+        yield from self._days_of_month(last, end)
+
+    def _days_of_month(self, start: datetime, end: datetime) -> Iterator[Item]:
+        if start < end:
+            yield from self._rows(f"FIGURES#{start:%Y-%m}", f"{start:%d}", f"{end - DAY:%d}")
 
     def _quarters(self, start: datetime, end: datetime) -> Iterator[Item]:
         """Those of [start, end), which lie in one UTC day."""
@@ -133,13 +146,12 @@ def counted(row: Item) -> Counted:
 
 
 def sums_of(deal_id: str, counts: Mapping[str, Mapping[str, int]]) -> dict[Key, dict[str, int]]:
-    """The numbers that belong into each sum, by its key: of the quarters, and of their days."""
+    """The numbers that belong into each sum, by its key: of the quarters, their days and their months."""
     shard = zlib.crc32(deal_id.encode()) % SPREAD
     found: dict[Key, Counter[str]] = {}
     for quarter, numbers in counts.items():
-        day, _, time = quarter.partition("T")
-        for key in ((f"FIGURES#{day}", f"{time}#{shard}"), (f"FIGURES#{day[:7]}", f"{day[8:]}#{shard}")):
-            found.setdefault(key, Counter()).update(numbers)
+        for whole, part in ((quarter[:4], quarter[5:7]), (quarter[:7], quarter[8:10]), (quarter[:10], quarter[11:])):
+            found.setdefault((f"FIGURES#{whole}", f"{part}#{shard}"), Counter()).update(numbers)
     return {key: {name: number for name, number in of_key.items() if number} for key, of_key in found.items()}
 
 
@@ -192,3 +204,9 @@ def _deal_key(deal_id: str) -> Key:
 
 def _midnight(at: datetime) -> datetime:
     return at.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _first_of_month(at: datetime, *, or_later: bool = False) -> datetime:
+    """Midnight of the first day of its month, or of the next one if it is not just that."""
+    first = _midnight(at).replace(day=1)
+    return first if first == at or not or_later else (first + 32 * DAY).replace(day=1)

@@ -184,3 +184,40 @@ def as_csv(days: Iterable[tuple[date, Mapping[str, int]]], as_of: datetime) -> s
             )
         )
     return text.getvalue()
+
+
+def as_metrics(tally: kpis.Tally, as_of: datetime, waiting: int, oldest_seconds: int) -> str:
+    """In the text format of Prometheus: what waits now, and what the day has brought so far."""
+    touch, signed, sent = kpis.touch_rate(tally, as_of), kpis.compliance(tally), kpis.idempotency(tally).errors
+    found: dict[str, tuple[str, dict[str, int]]] = {
+        "open_intents": ("Deals that wait for an outside system.", {"": waiting}),
+        "oldest_open_intent_seconds": ("How long the longest of them has waited.", {"": oldest_seconds}),
+        "touches_today": (
+            "Deals taken up within five minutes of opening time, or not, that came today (UTC).",
+            {
+                '{result="hit"}': touch.hits.part,
+                '{result="miss"}': touch.hits.n - touch.hits.part,
+                '{result="open"}': touch.open,
+            },
+        ),
+        "contracts_signed_today": (
+            "Contracts signed today (UTC), by what allowed their terms.",
+            {
+                '{terms="rules"}': signed.by_rules,
+                '{terms="approval"}': signed.by_approval,
+                '{terms="nothing"}': signed.outside,
+            },
+        ),
+        "intents_today": ("Effects on money and documents promised today (UTC).", {"": sent.n}),
+        "idempotency_errors_today": ("Payments that arrived a second time today (UTC).", {"": sent.part}),
+    }
+    lines = [
+        line
+        for name, (said, values) in found.items()
+        for line in (
+            f"# HELP dealdesk_{name} {said}",
+            f"# TYPE dealdesk_{name} gauge",
+            *(f"dealdesk_{name}{labels} {value}" for labels, value in values.items()),
+        )
+    ]
+    return "\n".join(lines) + "\n"
