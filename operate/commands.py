@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from dealdesk.edge import clock
@@ -85,15 +85,12 @@ def rebuild(at: Installation, given: argparse.Namespace) -> int:
 
 
 def figures(at: Installation, given: argparse.Namespace, now: datetime) -> int:
-    """First what each deal has added, then the sums of all of them."""
+    """Names every fault, and puts it right where that is wanted."""
     left = 0
-    for deal_id in snapshots.deal_ids(at):
-        if sums.is_behind(at, deal_id):
-            left += not _settled(
-                given.apply, f"{deal_id}: its events count to something else", sums.count_anew, at, deal_id, now
-            )
-    for wrong in sums.wrong_sums(at):
-        left += not _settled(given.apply, str(wrong), sums.mend, at, wrong, now)
+    for fault in sums.faults(at):
+        left += not (given.apply and _counted_anew(fault, now))
+        if not given.apply:
+            print(fault.what)
     if not left:
         print("the figures are what the events say")
     elif not given.apply:
@@ -146,17 +143,13 @@ def _mended(at: Installation, finding: Finding) -> bool:
     return True
 
 
-def _settled(apply: bool, what: str, repair: Callable[..., None], *to: object) -> bool:
-    """Whether it was put right, if it was to be."""
-    if not apply:
-        print(what)
-        return False
+def _counted_anew(fault: sums.Fault, now: datetime) -> bool:
     try:
-        repair(*to)
+        fault.repair(now)
     except VersionMoved as moved:
         print(moved)
         return False
-    print(f"{what}; counted anew")
+    print(f"{fault.what}; counted anew")
     return True
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -18,6 +19,7 @@ from dealdesk.edge import aws
 from dealdesk.errors import VersionMoved
 from dealdesk.usecases.measure_deal import measure_deal
 from operate.installation import Installation
+from operate.snapshots import deal_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,23 @@ class WrongSum:
         names = sorted(name for name in {*has, *self.numbers} if has.get(name, 0) != self.numbers.get(name, 0))
         told = ", ".join(f"{name} {has.get(name, 0)} for {self.numbers.get(name, 0)}" for name in names[:3])
         return f"sum {pk.removeprefix('FIGURES#')} {sk}: {told}{', …' if len(names) > 3 else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong, and what puts it right at the time that it is given; that raises `VersionMoved`."""
+
+    what: str
+    repair: Callable[[datetime], None]
+
+
+def faults(at: Installation) -> Iterator[Fault]:
+    """First what each deal has added, then the sums of all of them, looked at when the deals have been put right."""
+    for deal_id in deal_ids(at):
+        if is_behind(at, deal_id):
+            yield Fault(f"{deal_id}: its events count to something else", partial(count_anew, at, deal_id))
+    for wrong in wrong_sums(at):
+        yield Fault(str(wrong), partial(mend, at, wrong))
 
 
 def is_behind(at: Installation, deal_id: str) -> bool:
