@@ -14,6 +14,7 @@ from tests.prove.broken import Broken
 from tests.prove.fate import Fate
 from tests.prove.promises import Promises
 from tests.prove.story import Story
+from tests.prove.sums import is_disputed
 from tests.prove.world import World
 
 # Steps under faults; then the weather is calm and everything must come to an end.
@@ -22,6 +23,8 @@ MOST_STEPS = 6_000
 IDLE_CHASES = 3
 QUIET_ROUNDS = 1
 SILENCE = timedelta(minutes=21)
+# A disputed deal is asked about once a day.
+SILENCE_OF_BANKS = timedelta(hours=25)
 # Short schedules that go to each of the vendors.
 EVERY_VENDOR = (0, 5, 10)
 
@@ -104,6 +107,8 @@ def _play(world: World, story: Story, promises: Promises) -> None:
     world.fate.calm = True
     world.vendors.recover()
     _come_to_rest(world, story, promises)
+    if operators.find_unheard(world, promises.chronicle):
+        _come_to_rest(world, story, promises)
     promises.check_the_end()
     if world.work.dead_letters():
         operators.redrive(world, world.fate)
@@ -113,6 +118,7 @@ def _play(world: World, story: Story, promises: Promises) -> None:
 
 def _one_step(world: World, story: Story) -> bool:
     """Something moves, or time passes; False when it passed until the next schedule."""
+    story.time_has_passed()
     story.mischief()
     people_first = world.fate.dice("who").random() < 0.3
     if (people_first and story.go_on()) or world.step() or story.go_on():
@@ -132,6 +138,7 @@ def _come_to_rest(world: World, story: Story, promises: Promises) -> None:
     quiet = 0
     versions: list[int] = []
     for _ in range(MOST_STEPS):
+        story.time_has_passed()
         while world.step() or story.go_on():
             world.webhooks.collect()
             promises.check()
@@ -148,7 +155,8 @@ def _come_to_rest(world: World, story: Story, promises: Promises) -> None:
         versions = seen
         if quiet >= QUIET_ROUNDS:
             return
-        world.pass_time(world.now() + SILENCE)
+        disputed = any(is_disputed(deal) for deal in promises.chronicle.deals.values())
+        world.pass_time(world.now() + (SILENCE_OF_BANKS if disputed else SILENCE))
         world.chase()
         world.webhooks.collect()
         promises.check()

@@ -1,0 +1,62 @@
+"""What a deal's money comes to, added up here once more: not by the desk's own sums."""
+
+from __future__ import annotations
+
+from dealdesk.domain.deal import Deal, Invoice, Payment
+from dealdesk.domain.stages import CreditStatus, DisputeStatus, InvoiceStatus, RefundStatus
+
+GONE = (RefundStatus.SUBMITTED, RefundStatus.SUCCEEDED)
+NOT_BILLED = (InvoiceStatus.REJECTED, InvoiceStatus.VOIDED)
+
+
+def came(deal: Deal, reference: str) -> int:
+    """All that arrived under one of the vendor's references."""
+    settled = [p.settled for p in deal.payments if p.settled and p.reference == reference]
+    over = [money.amount for money in deal.unapplied if money.reference == reference]
+    return sum(amount.amount_minor for amount in settled + over)
+
+
+def given_back(deal: Deal, reference: str) -> int:
+    return sum(r.amount.amount_minor for r in deal.refunds if r.reference == reference and r.status in GONE)
+
+
+def at_the_bank(deal: Deal, reference: str) -> int:
+    """What a payer's bank has: for now, or for good."""
+    about = [d for d in deal.disputes if d.reference == reference and d.status is not DisputeStatus.WON]
+    return sum(dispute.amount.amount_minor for dispute in about)
+
+
+def is_disputed(deal: Deal) -> bool:
+    return any(dispute.status is DisputeStatus.OPEN for dispute in deal.disputes)
+
+
+def kept(deal: Deal, *, refunds_count: bool = True) -> int:
+    """What is there of the payments that settled something; what was over goes first."""
+    return sum(_kept_of(deal, payment, refunds_count) for payment in deal.payments if payment.settled)
+
+
+def billed(deal: Deal) -> int:
+    """What the customer is asked for in all: by the newest invoice less its memos, or by the quote."""
+    live = [invoice for invoice in deal.invoices if invoice.status not in NOT_BILLED]
+    if not live:
+        return deal.quote.net_total.amount_minor if deal.quote else 0
+    newest = live[-1]
+    memos = [credit for credit in deal.credits if credit.memo.invoice_id == newest.draft.invoice_id]
+    return newest.total_minor - sum(credit.total_minor or 0 for credit in memos)
+
+
+def stands(deal: Deal, invoice: Invoice) -> bool:
+    """Whether something of an invoice is left that no posted memo has taken back."""
+    memos = [credit.memo for credit in deal.credits if credit.status is CreditStatus.POSTED]
+    taken = sum(memo.total_minor for memo in memos if memo.invoice_id == invoice.draft.invoice_id)
+    return taken < invoice.draft.total_minor
+
+
+def _kept_of(deal: Deal, payment: Payment, refunds_count: bool) -> int:
+    assert payment.settled is not None
+    brought, reference = payment.settled.amount_minor, payment.reference
+    if not reference:
+        return brought
+    left = came(deal, reference) - at_the_bank(deal, reference)
+    left -= given_back(deal, reference) if refunds_count else 0
+    return min(brought, max(0, left))
