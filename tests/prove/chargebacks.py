@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -41,7 +42,7 @@ class Banks(Protocol):
 
 
 class AtStripe:
-    outcomes = (WON, LOST)
+    outcomes: tuple[str, ...] = (WON, LOST)
 
     def __init__(self, twin: Any) -> None:
         self._twin = twin
@@ -61,7 +62,7 @@ class AtStripe:
 
 
 class AtPaypal:
-    outcomes = (WON, LOST, LOST_BY_REFUND)
+    outcomes: tuple[str, ...] = (WON, LOST, LOST_BY_REFUND)
 
     def __init__(self, twin: Any) -> None:
         self._twin = twin
@@ -104,4 +105,4 @@ def _money(amount: Any) -> Money:
     return from_paypal(amount["value"], amount["currency_code"])
 
 
-SIDES: dict[str, type[AtStripe] | type[AtPaypal]] = {"stripe": AtStripe, "paypal": AtPaypal}
+SIDES: dict[str, Callable[[Any], Banks]] = {"stripe": AtStripe, "paypal": AtPaypal}

@@ -19,8 +19,9 @@ def require_allowed(deal: Deal, event: e.Event) -> None:
             _require_due(deal, event)
         case e.PaymentSucceeded(payment_id=payment_id, amount=amount):
             payment = next(p for p in deal.payments if p.id == payment_id)
-            if payment.status is not PaymentStatus.PENDING or payment.amount != amount:
-                raise Broken(f"payment {payment_id} was settled twice, or with another amount")
+            asked = min(payment.amount.amount_minor, _due(deal))
+            if payment.status is not PaymentStatus.PENDING or amount.amount_minor != asked:
+                raise Broken(f"payment {payment_id} was settled twice, or with another amount than {asked}")
         case e.PaymentDisputed(dispute_id=dispute_id, outcome=outcome):
             known = next((one for one in deal.disputes if one.id == dispute_id), None)
             if known and known.status not in (DisputeStatus.OPEN, outcome):
@@ -56,9 +57,15 @@ def _require_due(deal: Deal, asked: e.PaymentRequested) -> None:
         raise Broken(f"the customer of deal {deal.id} was asked to pay while money is disputed")
     if any(payment.status is PaymentStatus.PENDING for payment in deal.payments):
         raise Broken(f"the customer of deal {deal.id} was asked to pay while another link is out")
-    due = sums.billed(deal) - sums.kept(deal, refunds_count=deal.stage not in PAID_ONCE)
+    due = _due(deal)
     if not 0 < asked.amount.amount_minor <= due:
         raise Broken(f"{asked.payment_id} asks for {asked.amount.amount_minor}, and {due} are due")
+
+
+def _due(deal: Deal) -> int:
+    """What two people gave back once the deal was paid is not asked for again, nor what finance accepted."""
+    accepted = sums.accepted(deal)
+    return sums.billed(deal) - accepted - sums.kept(deal, refunds_count=deal.stage not in PAID_ONCE)
 
 
 def _require_money_for(deal: Deal, asked: e.RefundRequested) -> None:

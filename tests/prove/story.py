@@ -115,7 +115,7 @@ class Story:
             return [partial(ask, "POST", "/invoices/stage", body, MANAGER)]
         open_ = invoice.status is InvoiceStatus.DRAFT
         differs = difference(deal, invoice)
-        if (open_ or (invoice.differs and deal.stage is Stage.INVOICED)) and differs != invoice.accepted_minor:
+        if (open_ or (invoice.differs and deal.stage is Stage.INVOICED)) and differs not in (0, invoice.accepted_minor):
             return self._finance.about_difference(deal, invoice, differs)
         return [partial(ask, "POST", f"{path}/approve", None, FINANCE)] if open_ and deal.crm is None else []
 

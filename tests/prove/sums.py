@@ -45,6 +45,12 @@ def billed(deal: Deal) -> int:
     return newest.total_minor - sum(credit.total_minor or 0 for credit in memos)
 
 
+def accepted(deal: Deal) -> int:
+    """By how much the newest invoice may fall short, as finance has said."""
+    live = [invoice for invoice in deal.invoices if invoice.status not in NOT_BILLED]
+    return live[-1].accepted_minor if live else 0
+
+
 def stands(deal: Deal, invoice: Invoice) -> bool:
     """Whether something of an invoice is left that no posted memo has taken back."""
     memos = [credit.memo for credit in deal.credits if credit.status is CreditStatus.POSTED]

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dealdesk.domain.collected import ENDED, collected, difference, is_taken_back, outstanding, still_differs
+from dealdesk.domain.collected import (
+    ENDED,
+    collected,
+    difference,
+    is_settled,
+    is_taken_back,
+    outstanding,
+    still_differs,
+)
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.money import Money, format_money
 from dealdesk.domain.stages import CreditStatus, DisputeStatus, InvoiceStatus, PaymentStatus, RefundStatus, Stage
@@ -35,7 +43,7 @@ def _invoices(deal: Deal) -> Iterator[str]:
     for invoice in deal.invoices:
         draft, differs = invoice.draft, difference(deal, invoice)
         stops = still_differs(deal, invoice) or (
-            invoice.status is InvoiceStatus.DRAFT and differs != invoice.accepted_minor
+            invoice.status is InvoiceStatus.DRAFT and not is_settled(deal, invoice)
         )
         if stops:
             by = format_money(Money(differs, draft.currency))

@@ -92,7 +92,13 @@ def difference(deal: Deal, invoice: Invoice) -> int:
 
 def still_differs(deal: Deal, invoice: Invoice) -> bool:
     """Whether the posted total is not what was collected, and finance has not accepted by how much."""
-    return invoice.differs and difference(deal, invoice) != invoice.accepted_minor
+    return invoice.differs and not is_settled(deal, invoice)
+
+
+def is_settled(deal: Deal, invoice: Invoice, tolerance_minor: int = 0) -> bool:
+    """Whether its total is what was collected, or differs by what finance has accepted."""
+    differs = difference(deal, invoice)
+    return min(abs(differs), abs(differs - invoice.accepted_minor)) <= tolerance_minor
 
 
 def settlement(deal: Deal, invoice: Invoice) -> str:
