@@ -128,9 +128,7 @@ class PayPalTwin(Twin):
     def _refund(self, request: Request, key: str) -> Response:
         form = refund_form(body_of(request))
         refunds = self.held.refunds
-        return self._once(
-            request, refunds.__getitem__, lambda: self._give_back(key, form), PAYMENT_KEYS_LIVE
-        )
+        return self._once(request, refunds.__getitem__, lambda: self._give_back(key, form), PAYMENT_KEYS_LIVE)
 
     def _give_back(self, capture_id: str, form: Json) -> Json:
         self.disputes.require_refundable(capture_id)

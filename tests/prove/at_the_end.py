@@ -10,7 +10,7 @@ from dealdesk.domain.attention import waits_for_finance
 from dealdesk.domain.chain import first_break
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.decision import Outcome
-from dealdesk.domain.stages import CreditStatus, EnvelopeStatus, InvoiceStatus, RefundStatus, Stage
+from dealdesk.domain.stages import CreditStatus, Effect, EnvelopeStatus, InvoiceStatus, RefundStatus, Stage
 from tests.prove import money_at_the_end
 from tests.prove.booking import INVOICE, MEMO, Document
 from tests.prove.broken import Broken
@@ -45,7 +45,8 @@ def money_recorded(chronicle: Chronicle, deal_id: str, session_id: str) -> list[
 
 def _is_finished(deal: Deal) -> None:
     """Finished, or waiting for a person who can be named."""
-    open_intents = [intent.key for intent in deal.intents if not intent.failed]
+    held = (Effect.CREATE_PAYMENT,) if is_disputed(deal) else ()
+    open_intents = [intent.key for intent in deal.intents if not intent.failed and intent.effect not in held]
     if open_intents:
         raise Broken(f"deal {deal.id} is {deal.stage} and has unfinished intents: {open_intents}")
     if deal.unread:

@@ -106,14 +106,19 @@ def _play(world: World, story: Story, promises: Promises) -> None:
             break
     world.fate.calm = True
     world.vendors.recover()
-    _come_to_rest(world, story, promises)
-    if operators.find_unheard(world, promises.chronicle):
-        _come_to_rest(world, story, promises)
+    _end(world, story, promises)
     promises.check_the_end()
     if world.work.dead_letters():
         operators.redrive(world, world.fate)
-        _come_to_rest(world, story, promises)
+        _end(world, story, promises)
         promises.check_after_redrive()
+
+
+def _end(world: World, story: Story, promises: Promises) -> None:
+    """Nothing moves any more, and nothing is left that no message told of."""
+    _come_to_rest(world, story, promises)
+    if operators.find_unheard(world, promises.chronicle):
+        _come_to_rest(world, story, promises)
 
 
 def _one_step(world: World, story: Story) -> bool:

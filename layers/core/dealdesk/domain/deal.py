@@ -280,6 +280,10 @@ class Deal:
         """Whether the payer's bank has money that is still argued about: nobody is asked to pay meanwhile."""
         return any(dispute.status is DisputeStatus.OPEN for dispute in self.disputes)
 
+    def wants(self, intent: Intent) -> bool:
+        """Whether it is to be carried out now: it has not failed, and asks nobody to pay while money is disputed."""
+        return not intent.failed and not (intent.effect is Effect.CREATE_PAYMENT and self.is_disputed)
+
     def intent(self, key: str) -> Intent | None:
         return next((intent for intent in self.intents if intent.key == key), None)
 
@@ -314,7 +318,7 @@ def may_be_silent_for(deal: Deal) -> timedelta:
 def _moved_by(deal: Deal) -> list[str]:
     """What is asked about soon; an open dispute alone can wait for a day."""
     for intent in deal.intents:
-        if not intent.failed:
+        if deal.wants(intent):
             return [REACTION_OF[intent.effect]]
     if deal.stage is Stage.OUT_FOR_SIGNATURE:
         return ["request_signature"]
