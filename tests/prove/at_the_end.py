@@ -49,6 +49,9 @@ def _is_finished(deal: Deal) -> None:
     open_intents = [intent.key for intent in deal.intents if not intent.failed and intent.effect not in held]
     if open_intents:
         raise Broken(f"deal {deal.id} is {deal.stage} and has unfinished intents: {open_intents}")
+    for intent in deal.intents:
+        if "period" in intent.failed.lower():
+            raise Broken(f"{intent.key} is refused for good: {intent.failed}")
     if deal.unread:
         raise Broken(f"deal {deal.id} was submitted and never read")
     under_way = [refund.key for refund in deal.refunds if refund.status in ON_THE_WAY]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 
-from dealdesk.domain.events import VendorAsked
+from dealdesk.domain.events import InvoiceDiffers, VendorAsked
 from tests.prove import operators
 from tests.prove.booking import MEMO
 from tests.prove.broken import Broken
@@ -31,7 +31,8 @@ EVERY_VENDOR = (0, 5, 10)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`refunds` and `memos` are those that stand at the vendors in the end, `redriven` the dead letters sent back.
+    """`refunds`, `memos` and `disputes` (by how they stand) are those at the vendors in the end, `differences` the posted
+    invoices that were not what was collected, `redriven` the dead letters sent back.
 
     `trace` is a digest of everything that was recorded: two runs with one trace were the same."""
 
@@ -44,6 +45,8 @@ class Outcome:
     redriven: int
     refunds: int
     memos: int
+    disputes: tuple[str, ...]
+    differences: int
     trace: str
 
 
@@ -72,8 +75,22 @@ def _run(seed: int, only: frozenset[str] | None) -> Outcome:
         trace = _trace(promises, fate, vendors)
         refunds = len(world.town.paying.given_back())
         memos = sum(document.kind == MEMO for document in world.town.booking.documents())
-    redriven, calls = world.work.redriven, world.calls.number
-    return Outcome(seed, vendors, tuple(fate.struck), finding, world.steps, calls, redriven, refunds, memos, trace)
+        disputes = tuple(one.status for one in world.town.banks.chargebacks())
+        recorded = [record for history in promises.chronicle.histories.values() for record in history]
+    return Outcome(
+        seed=seed,
+        vendors=vendors,
+        struck=tuple(fate.struck),
+        finding=finding,
+        steps=world.steps,
+        calls=world.calls.number,
+        redriven=world.work.redriven,
+        refunds=refunds,
+        memos=memos,
+        disputes=disputes,
+        differences=sum(record.type == InvoiceDiffers.TYPE for record in recorded),
+        trace=trace,
+    )
 
 
 def shortest(outcome: Outcome) -> Outcome:
