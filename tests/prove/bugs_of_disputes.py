@@ -9,6 +9,7 @@ from typing import Any
 from dealdesk.adapters import dynamo_deals
 from dealdesk.contracts import paypal_disputes
 from dealdesk.domain import fold, invoices, payments, refunds
+from dealdesk.domain.deal import waits_for
 from dealdesk.domain.events import PaymentDisputed
 from dealdesk.domain.fold_parts import change_payment
 from dealdesk.domain.stages import DisputeStatus, PaymentStatus
@@ -56,8 +57,7 @@ def dun_while_the_bank_argues() -> Patches:
 
 def nobody_asks_the_bank() -> Patches:
     """A dispute of which no end is told is never asked about."""
-    real = dynamo_deals.waits_for
-    return [(dynamo_deals, "waits_for", lambda deal: real(replace(deal, disputes=())))]
+    return [(dynamo_deals, "waits_for", lambda deal: waits_for(replace(deal, disputes=())))]
 
 
 def swallow_the_tax() -> Patches:

@@ -31,8 +31,8 @@ EVERY_VENDOR = (0, 5, 10)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`refunds`, `memos` and `disputes` (by how they stand) are those at the vendors in the end, `differences` the posted
-    invoices that were not what was collected, `redriven` the dead letters sent back.
+    """`refunds`, `memos` and `disputes` (by how they stand) are those at the vendors in the end, `differences` the
+    posted invoices that were not what was collected, `redriven` the dead letters sent back.
 
     `trace` is a digest of everything that was recorded: two runs with one trace were the same."""
 
