@@ -11,6 +11,7 @@ from dealdesk.contracts import paypal_disputes
 from dealdesk.domain import fold, invoices, payments, refunds
 from dealdesk.domain.deal import waits_for
 from dealdesk.domain.events import PaymentDisputed
+from dealdesk.domain.fold_money import about_money_back
 from dealdesk.domain.fold_parts import change_payment
 from dealdesk.domain.stages import DisputeStatus, PaymentStatus
 from dealdesk.usecases import post_credit_memo
@@ -25,10 +26,9 @@ def count_a_dispute_and_its_refund() -> Patches:
 
 def lost_is_failed() -> Patches:
     """A dispute that is lost makes its payment one that failed."""
-    real = fold.about_money_back
 
     def about(deal: Any, event: Any, at: Any) -> Any:
-        after = real(deal, event, at)
+        after = about_money_back(deal, event, at)
         if isinstance(event, PaymentDisputed) and event.outcome == DisputeStatus.LOST:
             return change_payment(after, event.payment_id, status=PaymentStatus.FAILED)
         return after

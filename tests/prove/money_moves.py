@@ -65,7 +65,7 @@ def _require_due(deal: Deal, asked: e.PaymentRequested) -> None:
 def _due(deal: Deal) -> int:
     """What two people gave back once the deal was paid is not asked for again, nor what finance accepted."""
     accepted = sums.accepted(deal)
-    return sums.billed(deal) - accepted - sums.kept(deal, refunds_count=deal.stage not in PAID_ONCE)
+    return sums.billed(deal) - accepted - sums.kept(deal, by_disputes_only=deal.stage in PAID_ONCE)
 
 
 def _require_money_for(deal: Deal, asked: e.RefundRequested) -> None:

@@ -16,8 +16,13 @@ def came(deal: Deal, reference: str) -> int:
     return sum(amount.amount_minor for amount in settled + over)
 
 
-def given_back(deal: Deal, reference: str) -> int:
-    return sum(r.amount.amount_minor for r in deal.refunds if r.reference == reference and r.status in GONE)
+def given_back(deal: Deal, reference: str, *, by_disputes_only: bool = False) -> int:
+    """What went back; `by_disputes_only` leaves out what people of the desk have asked for."""
+    about = [r for r in deal.refunds if r.reference == reference and r.status in GONE]
+    lost = any(d.reference == reference and d.status is DisputeStatus.LOST for d in deal.disputes)
+    if by_disputes_only:
+        about = [refund for refund in about if lost and not refund.requested_by]
+    return sum(refund.amount.amount_minor for refund in about)
 
 
 def at_the_bank(deal: Deal, reference: str) -> int:
@@ -30,9 +35,9 @@ def is_disputed(deal: Deal) -> bool:
     return any(dispute.status is DisputeStatus.OPEN for dispute in deal.disputes)
 
 
-def kept(deal: Deal, *, refunds_count: bool = True) -> int:
+def kept(deal: Deal, *, by_disputes_only: bool = False) -> int:
     """What is there of the payments that settled something; what was over goes first."""
-    return sum(_kept_of(deal, payment, refunds_count) for payment in deal.payments if payment.settled)
+    return sum(_kept_of(deal, payment, by_disputes_only) for payment in deal.payments if payment.settled)
 
 
 def billed(deal: Deal) -> int:
@@ -58,11 +63,11 @@ def stands(deal: Deal, invoice: Invoice) -> bool:
     return taken < invoice.draft.total_minor
 
 
-def _kept_of(deal: Deal, payment: Payment, refunds_count: bool) -> int:
+def _kept_of(deal: Deal, payment: Payment, by_disputes_only: bool) -> int:
     assert payment.settled is not None
     brought, reference = payment.settled.amount_minor, payment.reference
     if not reference:
         return brought
     left = came(deal, reference) - at_the_bank(deal, reference)
-    left -= given_back(deal, reference) if refunds_count else 0
+    left -= given_back(deal, reference, by_disputes_only=by_disputes_only)
     return min(brought, max(0, left))

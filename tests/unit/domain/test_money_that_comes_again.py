@@ -116,6 +116,49 @@ def test_a_loss_that_finance_accepted_is_not_asked_for_again() -> None:
     assert collected(story.deal) == usd(0)
 
 
+def paid_back_by_paypal(story: Story, minor: int = DUE) -> Story:
+    """The payer of a lost dispute is paid by a refund that nobody here asked for."""
+    told(story, "open", minor)
+    refund = RefundState("r-1", "", "succeeded", usd(minor), "")
+    story.then(corrected(story.deal, Correction("pi_1", refund=refund), NOW))
+    told(story, "lost", 0)
+    return story
+
+
+def test_a_loss_that_is_shown_as_a_refund_can_be_collected_anew() -> None:
+    story = paid_back_by_paypal(a_story(Stage.CLOSED), 400_000)
+
+    assert waits_for_finance(story.deal) == (
+        "the dispute over 4,000.00 USD is lost: collect it anew or write a credit memo",
+    )
+    [asked] = payments.ask(story.deal, NOW)
+    assert isinstance(asked, e.PaymentRequested)
+    assert asked.amount == usd(400_000)
+
+
+def test_what_two_people_gave_back_beside_a_lost_dispute_is_not_asked_for_again() -> None:
+    story = a_story(Stage.CLOSED)
+    story.then(refunds.request(story.deal, "pi_1", usd(5_000), "goodwill", "person-sup"))
+    story.then(refunds.approve(story.deal, "ref_d-1_1", FINANCE, IN_FINANCE, NOBODY, NOW))
+    story.then(refunds.told(story.deal, "pi_1", "refund:ref_d-1_1", "re_1", "succeeded", usd(5_000), ""))
+
+    paid_back_by_paypal(story, 400_000)
+
+    assert outstanding(story.deal) == usd(400_000)
+
+
+def test_finance_is_not_told_of_a_loss_that_was_collected_anew() -> None:
+    story = a_story(Stage.CLOSED)
+    told(story, "open")
+    told(story, "lost")
+    assert waits_for_finance(story.deal) != ()
+    story.then(payments.ask(story.deal, NOW))
+    story.then(payments.succeeded(story.deal, "pay_d-1_2", "cs_2", usd(DUE), "pi_2", NOW))
+
+    assert waits_for_finance(story.deal) == ()
+    assert collected(story.deal) == usd(DUE)
+
+
 def test_a_disputed_deal_whose_draft_waits_in_the_crm_is_asked_about_at_both_in_turn() -> None:
     story = a_story(Stage.PAID)
     told(story, "open")
