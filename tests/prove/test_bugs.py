@@ -33,7 +33,7 @@ FOUND_BY: dict[Any, tuple[int, str]] = {
     bugs_of_money.refund_more_than_came: (11, "refunds of 4440100 were asked for"),
     bugs_of_money.one_person_refunds: (10, "approved by person-felix"),
     bugs_of_money.memo_beyond_the_invoice: (8, "memos take 960100"),
-    bugs_of_money.memo_posted_twice: (375, "was posted twice"),
+    bugs_of_money.memo_posted_twice: (23, "the ledger has another opinion"),
     bugs_of_money.redrive_loses: (222, "n8n never heard"),
     bugs_of_disputes.count_a_dispute_and_its_refund: (31, "paid 2 times"),
     bugs_of_disputes.lost_is_failed: (13, "was flipped"),
