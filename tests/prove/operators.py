@@ -30,12 +30,11 @@ def redrive(world: World, fate: Fate) -> None:
                 commands.redrive(at, argparse.Namespace(queue=name, **given))
 
 
-def find_unheard(world: World, chronicle: Chronicle) -> bool:
-    """`python -m operate compare` names each dispute that no message told of; the vendor is asked to tell it again.
-
-    Whether there was any. Raises `Broken` for one that the command does not name.
+def find_unheard(world: World, chronicle: Chronicle, told: set[str]) -> bool:
+    """`python -m operate compare` names each dispute that no message told of; the vendor is asked to tell it again,
+    once: `told` are those. Whether there was any new one. Raises `Broken` for one that the command does not name.
     """
-    found = unheard(world, chronicle)
+    found = [(deal, dispute) for deal, dispute in unheard(world, chronicle) if dispute.id not in told]
     for deal, dispute in found:
         history = chronicle.histories[deal.id]
         what = f"disputes of {dispute.reference}"
@@ -43,6 +42,7 @@ def find_unheard(world: World, chronicle: Chronicle) -> bool:
         if not any(one.agrees is False and dispute.id in one.vendor for one in compared):
             raise Broken(f"dispute {dispute.id} is told by nobody, and compare says {compared}")
         world.town.banks.tell_again(dispute.id)
+        told.add(dispute.id)
     world.webhooks.collect()
     return bool(found)
 

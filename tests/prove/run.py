@@ -23,8 +23,8 @@ MOST_STEPS = 6_000
 IDLE_CHASES = 3
 QUIET_ROUNDS = 1
 SILENCE = timedelta(minutes=21)
-# A disputed deal is asked about once a day.
-SILENCE_OF_BANKS = timedelta(hours=25)
+# A disputed deal is asked about once a day, and by turns with a draft that waits in the CRM.
+SILENCE_OF_BANKS, QUIET_ROUNDS_OF_BANKS = timedelta(hours=25), 2
 # Short schedules that go to each of the vendors.
 EVERY_VENDOR = (0, 5, 10)
 
@@ -133,8 +133,9 @@ def _play(world: World, story: Story, promises: Promises) -> None:
 
 def _end(world: World, story: Story, promises: Promises) -> None:
     """Nothing moves any more, and nothing is left that no message told of."""
+    told: set[str] = set()
     _come_to_rest(world, story, promises)
-    if operators.find_unheard(world, promises.chronicle):
+    while operators.find_unheard(world, promises.chronicle, told):
         _come_to_rest(world, story, promises)
 
 
@@ -175,9 +176,9 @@ def _come_to_rest(world: World, story: Story, promises: Promises) -> None:
         seen = [sum(record.type != VendorAsked.TYPE for record in history) for history in histories]
         quiet = quiet + 1 if seen == versions else 0
         versions = seen
-        if quiet >= QUIET_ROUNDS:
-            return
         disputed = any(is_disputed(deal) for deal in promises.chronicle.deals.values())
+        if quiet >= (QUIET_ROUNDS_OF_BANKS if disputed else QUIET_ROUNDS):
+            return
         world.pass_time(world.now() + (SILENCE_OF_BANKS if disputed else SILENCE))
         world.chase()
         world.webhooks.collect()
