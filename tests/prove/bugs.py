@@ -25,7 +25,7 @@ from dealdesk.edge import answers, aws, proofs, reactions
 from dealdesk.errors import AlreadyHandled, CertificateInvalid, VendorRefused, VendorUnavailable
 from dealdesk.usecases import carry_out, request_signature
 from tests.journeys.world import load
-from tests.prove import bugs_of_money, world
+from tests.prove import bugs_of_disputes, bugs_of_money, world
 from tests.prove.run import run
 
 Patches = list[tuple[object, str, Any]]
@@ -254,6 +254,7 @@ BUGS = (
     doubt_is_refusal,
     snapshot_behind,
     *bugs_of_money.BUGS,
+    *bugs_of_disputes.BUGS,
 )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.prove import bugs, bugs_of_money
+from tests.prove import bugs, bugs_of_disputes, bugs_of_money
 from tests.prove.run import run, warm_up
 
 # Bug, a seed below 500 that finds it, and a word of what is found.
@@ -24,7 +24,7 @@ FOUND_BY: dict[Any, tuple[int, str]] = {
     bugs.expired_is_good_enough: (19, "after its approval had ended"),
     bugs.no_failed_entries: (1, "was never published"),
     bugs.swallow_in_the_relay: (1, "was never published"),
-    bugs.a_link_a_request: (25, "paid 2 times"),
+    bugs.a_link_a_request: (25, "while another link is out"),
     bugs.nobody_chases: (36, "for ever, and nobody is asked"),
     bugs.drop_when_a_vendor_is_down: (21, "n8n never heard"),
     bugs.doubt_is_refusal: (163, "paid 2 times"),
@@ -33,8 +33,16 @@ FOUND_BY: dict[Any, tuple[int, str]] = {
     bugs_of_money.refund_more_than_came: (11, "refunds of 4440100 were asked for"),
     bugs_of_money.one_person_refunds: (10, "approved by person-felix"),
     bugs_of_money.memo_beyond_the_invoice: (8, "memos take 960100"),
-    bugs_of_money.memo_posted_twice: (375, "was posted twice"),
+    bugs_of_money.memo_posted_twice: (23, "the ledger has another opinion"),
     bugs_of_money.redrive_loses: (222, "n8n never heard"),
+    bugs_of_disputes.count_a_dispute_and_its_refund: (31, "paid 2 times"),
+    bugs_of_disputes.lost_is_failed: (13, "was flipped"),
+    bugs_of_disputes.give_back_what_the_bank_has: (13, "of money that a bank has"),
+    bugs_of_disputes.dun_while_the_bank_argues: (25, "while money is disputed"),
+    bugs_of_disputes.nobody_asks_the_bank: (17, "has the disputes"),
+    bugs_of_disputes.swallow_the_tax: (2, "that nobody accepted"),
+    bugs_of_disputes.forget_who_waited: (124, "stays invoiced for ever"),
+    bugs_of_disputes.memo_of_the_day_of_the_sale: (22, "is refused for good"),
 }
 
 

@@ -38,13 +38,13 @@ class Work(Generic[Answer]):
 def carry_out(
     deals: Deals, deal_id: str, works: Mapping[Effect, Work[object]], clock: Callable[[], datetime]
 ) -> list[str]:
-    """Carries out every open intent of the deal that `works` knows; returns their keys.
+    """Carries out every intent that the deal wants now and `works` knows; returns their keys.
 
     Raises `LeaseHeld` while another worker is at it, `VendorUnavailable` when the answer is in doubt,
     and what the gate raises.
     """
     deal = deals.load(deal_id)
-    wanted = [i for i in deal.intents if i.effect in works and not i.failed]
+    wanted = [i for i in deal.intents if i.effect in works and deal.wants(i)]
     for intent in wanted:
         _carry_out_one(deals, deal_id, intent.key, works[intent.effect], clock)
     return [intent.key for intent in wanted]
@@ -78,7 +78,7 @@ def _take_lease(deals: Deals, deal_id: str, key: str, work: Work[object], now: d
     """The deal and the leased intent, or None when the intent is no longer wanted."""
     deal = deals.load(deal_id)
     intent = deal.intent(key)
-    if intent is None or intent.failed:
+    if intent is None or not deal.wants(intent):
         return None
     if intent.lease_until and now < intent.lease_until:
         raise LeaseHeld(f"another worker carries out {key} until {intent.lease_until.isoformat()}")
