@@ -56,9 +56,7 @@ def _carry_out_one(deals: Deals, deal_id: str, key: str, work: Work[object], clo
         return
     deal, intent = taken
     try:
-        answer = work.look_up(deal, intent) if intent.attempts > 1 else None
-        if answer is None:
-            answer = work.call(deal, intent, clock())
+        answer = _answered(work, deal, intent, clock)
     except VendorUnavailable as doubt:
         now, wait = clock(), doubt.retry_after_seconds
         happened = [IntentInterrupted(key, str(doubt), now + timedelta(seconds=wait) if wait else None)]
@@ -72,6 +70,24 @@ def _carry_out_one(deals: Deals, deal_id: str, key: str, work: Work[object], clo
         return
     now = clock()
     _record(deals, deal_id, _opening(intent), lambda d: work.record(d, intent, answer, now), work.actor, now)
+
+
+def _answered(work: Work[Answer], deal: Deal, intent: Intent, clock: Callable[[], datetime]) -> Answer:
+    """What the vendor has made of the intent, now or in an attempt before.
+
+    Who was here before may still be at work: what the vendor then refuses may be the repetition of what has landed
+    since we looked, so that a refusal is believed only when a second look finds nothing either.
+    """
+    if intent.attempts == 1:
+        return work.call(deal, intent, clock())
+    try:
+        answer = work.look_up(deal, intent)
+        return work.call(deal, intent, clock()) if answer is None else answer
+    except VendorRefused:
+        answer = work.look_up(deal, intent)
+        if answer is None:
+            raise
+        return answer
 
 
 def _take_lease(deals: Deals, deal_id: str, key: str, work: Work[object], now: datetime) -> tuple[Deal, Intent] | None:
