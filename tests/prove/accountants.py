@@ -11,15 +11,20 @@ from tests.prove.world import World
 TAXES = ("0", "0", "0", "8.25", "20")
 NEVER, MONTHLY, DAILY = "never", "each month", "each day"
 CLOSING = (NEVER, NEVER, MONTHLY, DAILY)
+EARLY = 0.4
 
 
 class Accountants:
-    """`tax_percent` is the ledger's own; `close_periods` is called whenever anything happens."""
+    """`tax_percent` is the ledger's own; `close_periods` is called whenever anything happens.
+
+    Some close the day before it is over, until finance complains.
+    """
 
     def __init__(self, world: World, fate: Fate) -> None:
         self._world = world
         self.tax_percent = fate.dice("tax").choice(TAXES)
         self.closing = fate.dice("closing").choice(CLOSING)
+        self._too_early = fate.dice("closing too early").random() < EARLY
         self._closed_through = date.min
         if self.tax_percent != "0":
             world.town.booking.charge_tax(self.tax_percent)
@@ -29,7 +34,15 @@ class Accountants:
         if self.closing == NEVER:
             return
         today = self._world.true_time().date()
-        through = (today.replace(day=1) if self.closing == MONTHLY else today) - timedelta(days=1)
+        first_open = today.replace(day=1) if self.closing == MONTHLY else today
+        self._close(first_open if self.closing == DAILY and self._too_early else first_open - timedelta(days=1))
+
+    def hear_complaint(self) -> None:
+        """Today is opened again."""
+        self._too_early, self._closed_through = False, date.min
+        self.close_periods()
+
+    def _close(self, through: date) -> None:
         if through > self._closed_through:
             self._closed_through = through
             self._world.town.booking.close_books(through)

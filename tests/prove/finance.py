@@ -9,6 +9,7 @@ from functools import partial
 from dealdesk.domain.collected import outstanding
 from dealdesk.domain.deal import Deal, Intent, Invoice
 from dealdesk.domain.stages import CreditStatus, DisputeStatus, Effect, InvoiceStatus, PaymentStatus
+from tests.prove.accountants import Accountants
 from tests.prove.asking import FINANCE, FINANCE_TOO, MANAGER, Asking
 from tests.prove.fate import Fate
 
@@ -25,8 +26,8 @@ MOST_TIMES = 3
 class Finance:
     """Each choice is made once, and lasts."""
 
-    def __init__(self, asking: Asking, fate: Fate) -> None:
-        self._ask, self._fate = asking.ask, fate
+    def __init__(self, asking: Asking, fate: Fate, accountants: Accountants) -> None:
+        self._ask, self._fate, self._accountants = asking.ask, fate, accountants
         self._chosen: dict[str, str] = {}
         self._done: Counter[str] = Counter()
 
@@ -76,7 +77,7 @@ class Finance:
         self._ask("POST", f"/payments/{payment_id}/rollback", None, FINANCE)
 
     def _post_again(self, deal: Deal, intent: Intent) -> list[Act]:
-        """Somebody looks at what the ledger refused, and has it posted again."""
+        """Somebody looks at what the ledger refused, talks to its accountants, and has it posted again."""
         if self._done[intent.key] >= MOST_TIMES or "period" not in intent.failed.lower():
             return []
         path = f"/invoices/{intent.subject}/post"
@@ -91,6 +92,7 @@ class Finance:
 
     def _again(self, key: str, path: str, who: dict[str, str]) -> None:
         self._done[key] += 1
+        self._accountants.hear_complaint()
         self._ask("POST", path, None, who)
 
     def _credit(self, invoice: Invoice, dispute_id: str) -> None:
