@@ -135,7 +135,7 @@ def test_money_that_the_bank_took_meanwhile_is_not_given_back_as_well(
     assert provider.refunds == {}
 
 
-def test_a_refund_in_doubt_when_the_bank_takes_the_money_is_looked_up_and_only_then_given_up(
+def test_a_refund_in_doubt_when_the_bank_takes_the_money_is_looked_up_twice_and_only_then_given_up(
     deals: DynamoDeals, provider: FakePayments
 ) -> None:
     provider.doubt = VendorUnavailable("busy")
@@ -146,7 +146,7 @@ def test_a_refund_in_doubt_when_the_bank_takes_the_money_is_looked_up_and_only_t
 
     work(deals, provider)
 
-    assert provider.calls == ["refund", "look up refund"]
+    assert provider.calls == ["refund", "look up refund", "look up refund"]
     assert (refund(deals).status, provider.refunds) == (RefundStatus.FAILED, {})
 
 
