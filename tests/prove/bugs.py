@@ -237,6 +237,7 @@ def made(bug: Any) -> Iterator[None]:
 BUGS = (
     no_claim,
     no_condition,
+    count_without_a_look,
     key_per_attempt,
     publish_before_commit,
     conflict_is_replay,
