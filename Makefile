@@ -36,7 +36,7 @@ SHIPPING = $(filter $(notdir $(wildcard functions/*)),$(GROUPS))
 # One run for all of these; `live` needs a running system, `bench` is `make bench`.
 REST_OF_TESTS = $(filter-out tests/unit tests/architecture tests/live tests/bench,\
   $(sort $(patsubst %/,%,$(dir $(wildcard tests/*/test_*.py tests/*/*/test_*.py)))))
-SUITES_OF_THE_TABLE := $(foreach port,deals policies approvers,tests/contract/test_$(port)_port.py) \
+SUITES_OF_THE_TABLE := $(foreach port,deals policies approvers figures,tests/contract/test_$(port)_port.py) \
   tests/contract/test_dynamodb_differences.py \
   tests/journeys/test_journey.py::test_two_deals_are_posted_once_and_the_third_stops_at_the_guardrails
 

@@ -33,6 +33,7 @@ PERSONS = {
 }
 PATIENCE_SECONDS = 120
 POLL_SECONDS = 0.1
+COUNTED_SECONDS = 10
 QUIET = frozenset({"intent.attempted", "payment.requested", "document.requested", "invoice.posting_requested"})
 
 
@@ -187,11 +188,32 @@ class Demo:
             table.add_row(deal_id, *map(str, counts))
         self.console.print(table)
         self.console.print(f"n8n received {told['received']} events, {told['distinct']} of them distinct.")
+        self._show_figures()
         self._show_links()
         seconds = time.monotonic() - self.begun
         verdict = "[green]each once, and nothing for the blocked deal[/]" if good else "[red]NOT as it should be[/]"
         self.console.print(f"Quote to posted invoice in {seconds:.1f} s: {verdict}.")
         return good
+
+    def _show_figures(self) -> None:
+        """What the dashboard makes of it, as soon as the last step is counted."""
+        deadline = time.monotonic() + COUNTED_SECONDS
+        while (figures := self._figures())["quote_to_cash"]["q2c_created"]["n"] < 2 and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        touch, cash = figures["touch_rate"], figures["quote_to_cash"]["q2c_created"]
+        signed, intents = figures["guardrail_compliance"]["compliant"], figures["idempotency"]["errors"]
+        self.console.print(
+            f"The dashboard says: {touch['hits']['part']} of {touch['hits']['n']} deals taken up within five minutes, "
+            f"{touch['auto']} needed nobody; quote to cash {cash['median_seconds']} s (median of {cash['n']}); "
+            f"{signed['part']} of {signed['n']} contracts inside the rules or approved; "
+            f"{intents['part']} of {intents['n']} effects happened twice."
+        )
+
+    def _figures(self) -> dict[str, Any]:
+        answer = self.stack.request("GET", "/sla-dashboard/summary", token=self._token())
+        if answer.status != 200:
+            raise StackFailed(f"the dashboard answered {answer.status}: {answer.body[:200]!r}")
+        return dict(answer.json())
 
     def _show_links(self) -> None:
         links = [("the API's documentation", f"{self.stack.api_url}/docs")]

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from dealdesk.edge import clock
 from dealdesk.errors import VersionMoved
 from operate import dead_letters as letters
+from operate import figures as sums
 from operate import replay as replays
 from operate import snapshots
 from operate.compare import compare as compared
@@ -83,6 +84,20 @@ def rebuild(at: Installation, given: argparse.Namespace) -> int:
     return WRONG if left or waiting else WELL
 
 
+def figures(at: Installation, given: argparse.Namespace, now: datetime) -> int:
+    """Names every fault, and puts it right where that is wanted."""
+    left = 0
+    for fault in sums.faults(at):
+        left += not (given.apply and _counted_anew(fault, now))
+        if not given.apply:
+            print(fault.what)
+    if not left:
+        print("the figures are what the events say")
+    elif not given.apply:
+        print("nothing was written; say --apply to do it")
+    return WRONG if left else WELL
+
+
 def replay(at: Installation, given: argparse.Namespace, now: datetime) -> int:
     """From the archive where there is one, else from the table."""
     span = replays.Span(clock.parse(given.begin, "--from"), clock.parse(given.end, "--to"))
@@ -125,6 +140,16 @@ def _mended(at: Installation, finding: Finding) -> bool:
         print(f"{finding.deal_id}: {moved}")
         return False
     print(f"{finding.deal_id}: written anew from {finding.events} events: {'; '.join(finding.stale)}")
+    return True
+
+
+def _counted_anew(fault: sums.Fault, now: datetime) -> bool:
+    try:
+        fault.repair(now)
+    except VersionMoved as moved:
+        print(moved)
+        return False
+    print(f"{fault.what}; counted anew")
     return True
 
 

@@ -44,12 +44,10 @@ def handler(_event: dict[str, Any], _context: object) -> dict[str, int]:
 
 
 def _measure(now: datetime) -> None:
-    waiting, oldest_due = DynamoDealIndex(config().dealdesk_table).waiting()
     silent_after = timedelta(seconds=config().dealdesk_silent_after_seconds)
-    age = now - (datetime.fromisoformat(oldest_due) - silent_after) if oldest_due else timedelta(0)
+    waiting, oldest = DynamoDealIndex(config().dealdesk_table).waiting(now, silent_after)
     telemetry.count("OpenIntents", waiting, desk="all")
-    # A dispute is asked about less often than anything else: it is no intent that is late.
-    telemetry.count("OldestOpenIntentSeconds", max(0.0, age.total_seconds()), MetricUnit.Seconds, desk="all")
+    telemetry.count("OldestOpenIntentSeconds", oldest, MetricUnit.Seconds, desk="all")
 
 
 def _send(queue_url: str, message: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import approver_routes
 import credit_routes
+import figure_routes
 import money_routes
 import policy_routes
 import signature_routes
@@ -56,6 +57,7 @@ app.include_router(approver_routes.router)
 app.include_router(money_routes.router)
 app.include_router(credit_routes.router)
 app.include_router(signature_routes.router)
+app.include_router(figure_routes.router)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -148,6 +150,14 @@ def decide_approval(deal_id: str, body: rest.ApprovalIn, key: Key = None) -> Res
     )
     directory = approvers().directory()
     deal = ask.change(deal_id, lambda deal, now: approvals.decide(deal, answer, directory, now))
+    return as_response(HTTPStatus.OK, views.deal_view(ask.who.shown(deal), invoice_links(app)))
+
+
+@app.post("/deals/<deal_id>/claim", summary="Say that you are looking at it; it decides nothing")
+def claim_deal(deal_id: str, key: Key = None) -> Response[rest.DealOut]:
+    ask = Ask(app, None, key, DECIDES)
+    who, directory = ask.who, approvers().directory()
+    deal = ask.change(deal_id, lambda deal, now: approvals.claim(deal, who.person_id, who.groups, directory, now))
     return as_response(HTTPStatus.OK, views.deal_view(ask.who.shown(deal), invoice_links(app)))
 
 

@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from dealdesk.adapters import codec
 from dealdesk.adapters.dynamo_approvers import DynamoApprovers
 from dealdesk.adapters.dynamo_deals import DynamoDeals
+from dealdesk.adapters.dynamo_figures import DynamoFigures
 from dealdesk.adapters.dynamo_index import DynamoDealIndex
 from dealdesk.adapters.dynamo_people import DynamoPeople
 from dealdesk.adapters.dynamo_policies import DynamoPolicies
@@ -75,6 +76,11 @@ def deals() -> DynamoDeals:
 @cache
 def index() -> DynamoDealIndex:
     return DynamoDealIndex(config().dealdesk_table)
+
+
+@cache
+def figures() -> DynamoFigures:
+    return DynamoFigures(config().dealdesk_table)
 
 
 @cache

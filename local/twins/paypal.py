@@ -91,6 +91,7 @@ class PayPalTwin(Twin):
         self.action("forget", lambda body: {"forgotten": bool(held.orders.pop(body["order_id"]))})
         self.action("dispute", lambda body: self.disputes.open(body["capture_id"], body.get("value")))
         self.action("resolve", self._resolve)
+        self.action("resend", self._resend)
         self.action("prune", lambda _: {"left": self._prune()})
 
     def _give_token(self, request: Request) -> Response:
@@ -127,9 +128,11 @@ class PayPalTwin(Twin):
     def _refund(self, request: Request, key: str) -> Response:
         form = refund_form(body_of(request))
         refunds = self.held.refunds
-        return self._once(
-            request, refunds.__getitem__, lambda: self.held.refund(key, form, self.url), PAYMENT_KEYS_LIVE
-        )
+        return self._once(request, refunds.__getitem__, lambda: self._give_back(key, form), PAYMENT_KEYS_LIVE)
+
+    def _give_back(self, capture_id: str, form: Json) -> Json:
+        self.disputes.require_refundable(capture_id)
+        return self.held.refund(capture_id, form, self.url)
 
     def _once(
         self, request: Request, find: Callable[[str], Json], make: Callable[[], Json], lives: timedelta
@@ -200,9 +203,20 @@ class PayPalTwin(Twin):
             "links": [],
         }
         self.events.append(event)
+        self._send(event)
+
+    def _resend(self, body: Json) -> Json:
+        for event in self.events:
+            if event["id"] == body["event_id"]:
+                return self._send(event)
+        raise not_found()
+
+    def _send(self, event: Json) -> Json:
+        """To the webhook, at first and when somebody asks for it again."""
         if self.webhook_url:
             body = json.dumps(event, ensure_ascii=False).encode()
             self.webhooks.deliver(self.webhook_url, body, self.headers_of(body))
+        return event
 
     def headers_of(self, body: bytes) -> dict[str, str]:
         """The headers of a delivery of `body` at this moment."""

@@ -29,10 +29,13 @@ class Disputes:
     held: dict[str, Json] = field(default_factory=dict)
 
     def open(self, capture_id: str, value: str | None = None, reason: str = "UNAUTHORISED") -> Json:
-        """The payer's bank asks for a part or for all of a capture; PayPal holds it and takes its fee."""
+        """The payer's bank asks for a part or for all that is left of a capture; PayPal holds it and takes its fee."""
         capture = self.orders.find_capture(capture_id)
-        currency, total = money_of(capture, "amount", "")
-        amount = shown(currency, Decimal(value) if value else total)
+        currency, _ = money_of(capture, "amount", "")
+        left = self.orders.left_of(capture)
+        if not left or self._hold(capture_id):
+            raise refuse("TRANSACTION_NOT_DISPUTABLE", "Nothing of the transaction can be disputed.")
+        amount = shown(currency, min(Decimal(value), left) if value else left)
         dispute_id = f"PP-R-{secrets.token_hex(4).upper()}"
         opened: Json = {
             "dispute_id": dispute_id,
@@ -73,6 +76,18 @@ class Disputes:
                 self.orders.refund(capture_id, {"amount": ended["dispute_amount"]}, at)
         self._tell("RESOLVED", ended)
         return ended
+
+    def require_refundable(self, capture_id: str) -> None:
+        """Raises PayPal's refusal for money that a bank has, or has kept. Every dispute here is a bank's."""
+        if self._hold(capture_id):
+            said = "Refunds not allowed on this capture due to a chargeback on the card or bank."
+            raise refuse("REFUND_NOT_PERMITTED_DUE_TO_CHARGEBACK", said)
+
+    def _hold(self, capture_id: str) -> bool:
+        """Whether some of the capture is disputed, or was lost."""
+        about = [d for d in self.held.values() if d["disputed_transactions"][0]["seller_transaction_id"] == capture_id]
+        outcomes = [dispute.get("dispute_outcome", {}).get("outcome_code") for dispute in about]
+        return any(outcome is None or outcome in TO_THE_PAYER for outcome in outcomes)
 
     def find(self, dispute_id: str) -> Json:
         if dispute_id not in self.held:

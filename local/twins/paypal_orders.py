@@ -122,9 +122,8 @@ class Orders:
             raise refuse("PENDING_CAPTURE", "Cannot initiate a refund as the capture is pending.")
         if taken["status"] == "DECLINED":
             raise refuse("REFUND_NOT_ALLOWED", "Capture cannot be refunded.")
-        currency, total = money_of(taken, "amount", "")
-        given = [r for r in self.refunds.values() if _capture_of(r) == capture_id and r["status"] != "FAILED"]
-        left = total - sum((Decimal(r["amount"]["value"]) for r in given), Decimal(0))
+        currency, _ = money_of(taken, "amount", "")
+        given, left = self._given_back(capture_id), self.left_of(taken)
         if not left:
             raise refuse("CAPTURE_FULLY_REFUNDED", "The capture has already been fully refunded")
         asked, amount = money_of(form, "amount", "") if "amount" in form else (currency, left)
@@ -136,6 +135,14 @@ class Orders:
             said = "The refund amount must be less than or equal to the capture amount that has not yet been refunded."
             raise refuse("REFUND_AMOUNT_EXCEEDED", said, "/amount/value")
         return self._refund_of(taken, form, shown(currency, amount), at, whole=amount == left)
+
+    def left_of(self, taken: Json) -> Decimal:
+        """What of a capture was not given back."""
+        _, total = money_of(taken, "amount", "")
+        return total - sum((Decimal(r["amount"]["value"]) for r in self._given_back(taken["id"])), Decimal(0))
+
+    def _given_back(self, capture_id: str) -> list[Json]:
+        return [r for r in self.refunds.values() if _capture_of(r) == capture_id and r["status"] != "FAILED"]
 
     def _refund_of(self, taken: Json, form: Json, amount: Json, at: str, *, whole: bool) -> Json:
         refund_id = new_id()

@@ -137,6 +137,7 @@ class StripeTwin(Twin):
         self.action("decline", self._by_person(lambda body: held.decline(body["session_id"])))
         self.action("dispute", lambda body: self.disputes.open(body["payment_intent"], body.get("amount")))
         self.action("close_dispute", lambda body: self.disputes.close(body["dispute_id"], body["won"]))
+        self.action("resend", lambda body: self._send(found(self.events, body["event_id"], "event", "id")))
         self.action("prune", lambda body: {"pruned": self.prune(body.get("older_than_seconds", KEEP_SECONDS))})
 
     def _by_person(self, act: Action) -> Action:
@@ -234,11 +235,16 @@ class StripeTwin(Twin):
             key=(key_of(asking) or None) if asking else None,
         )
         self.events[made["id"]] = made
+        self._send(made)
+
+    def _send(self, made: Json) -> Json:
+        """To the webhook endpoint, at first and when somebody asks for it again."""
         if self.webhook_url:
             body = json.dumps(made, indent=2, ensure_ascii=False).encode()
             signature = stripe_signature(self.webhook_secret, int(self.clock().timestamp()), body)
             headers = {"Content-Type": "application/json; charset=utf-8", "Stripe-Signature": signature}
             self.webhooks.deliver(self.webhook_url, body, headers)
+        return made
 
 
 def _again(kept: Kept) -> Response:

@@ -31,6 +31,7 @@ class Disputes:
             raise refuse("This charge cannot be disputed.", None, "payment_intent")
         opened = objects.dispute(charge, min(amount or left, left), reason, self._seconds())
         charge["disputed"] = True
+        self.payments.charged_back.add(charge["id"])
         self.held[opened["id"]] = opened
         self._tell("created", opened)
         self._book(opened, -opened["amount"], FEE)
@@ -44,6 +45,7 @@ class Disputes:
         ended["status"] = "won" if won else "lost"
         if won:
             self._book(ended, ended["amount"], 0)
+            self.payments.charged_back.discard(ended["charge"])
         self._tell("closed", ended)
         if won:
             self._tell("funds_reinstated", ended)

@@ -18,7 +18,10 @@ Emit = Callable[[str, Json], None]
 
 @dataclass(slots=True)
 class Payments:
-    """All objects by id, in the order of their creation; `emit` hears of every event with a copy of its object."""
+    """All objects by id, in the order of their creation; `emit` hears of every event with a copy of its object.
+
+    `charged_back` are the charges whose money the card's bank has, or has kept: nobody can refund those.
+    """
 
     now: Callable[[], datetime]
     emit: Emit
@@ -27,11 +30,13 @@ class Payments:
     intents: dict[str, Json] = field(default_factory=dict)
     charges: dict[str, Json] = field(default_factory=dict)
     refunds: dict[str, Json] = field(default_factory=dict)
+    charged_back: set[str] = field(default_factory=set)
     _intent_data: dict[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def clear(self) -> None:
         for held in (self.sessions, self.lines, self.intents, self.charges, self.refunds, self._intent_data):
             held.clear()
+        self.charged_back.clear()
 
     def open_session(self, params: Mapping[str, Any], at: str) -> Json:
         if params["mode"] != "payment":
@@ -102,6 +107,9 @@ class Payments:
         if charge is None:
             said = f"This PaymentIntent ({intent['id']}) does not have a successful charge to refund."
             raise StripeRefused(400, said, executed=True)
+        if charge["id"] in self.charged_back:
+            said = f"Charge {charge['id']} has been charged back; cannot issue a refund."
+            raise StripeRefused(400, said, code="charge_disputed", executed=True)
         left = charge["amount"] - charge["amount_refunded"]
         if not left:
             said = f"Charge {charge['id']} has already been refunded."

@@ -20,7 +20,7 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from local import build  # noqa: E402
-from tests.bench import cold, latency, memory, policies, reactions, recording, warm  # noqa: E402
+from tests.bench import cold, dashboard, latency, memory, policies, reactions, recording, warm  # noqa: E402
 from tests.bench.figures import Figure  # noqa: E402
 
 RESULT = ROOT / ".local" / "bench.json"
@@ -45,6 +45,8 @@ def main() -> int:
     console.print("every function in this process")
     with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
         figures += latency.measure()
+    console.print("the dashboard, with ten thousand deals and with a million")
+    figures += dashboard.measure()
     console.print("the guardrails")
     figures += policies.measure()
     for package in packages.values():

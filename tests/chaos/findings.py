@@ -13,7 +13,7 @@ from dealdesk.domain.decision import Outcome
 from dealdesk.domain.stages import Stage
 from dealdesk.errors import DealUnknown
 from local.people import CONTRACTS, INVOICES, PATHS, Json
-from operate import dead_letters, snapshots
+from operate import dead_letters, figures, snapshots
 from operate.compare import compare
 from operate.installation import Installation
 from operate.vendors import vendors_of
@@ -60,6 +60,7 @@ def all_findings(at: Installation, cast: Cast, told_to_n8n: frozenset[str]) -> l
     found += told(histories, state("n8n"), told_to_n8n)
     found += mirrored(deals, state)
     found += _letters(at)
+    found += (fault.what for fault in figures.faults(at))
     return found
 
 

@@ -55,6 +55,7 @@ FUNCTIONS = (
     "PostInvoice",
     "MirrorToCrm",
     "NotifyN8n",
+    "MeasureDeals",
     "ReceiveSalesforce",
     "ReceiveHubspot",
     "ReceiveDocusign",

@@ -499,9 +499,29 @@ def test_a_dispute_is_about_its_own_money_only(provider: Provider) -> None:
 
 def test_a_refund_that_the_desk_asked_for_leaves_the_dispute_about_the_rest_as_it_is(provider: Provider) -> None:
     state = paid(provider, asked())
-    provider.dispute(state.reference, 40_000)
     refund(provider.port, state, 1_000)
+    provider.dispute(state.reference, 40_000)
 
     (dispute,) = provider.port.disputes_of(state.reference)
 
     assert (dispute.outcome, dispute.amount) == ("open", Money(40_000, "USD"))
+
+
+@pytest.mark.parametrize("decided", [None, "lost"])
+def test_money_that_a_bank_has_is_not_given_back_as_well(provider: Provider, decided: str | None) -> None:
+    state = paid(provider, asked())
+    dispute_id = provider.dispute(state.reference, 40_000)
+    if decided:
+        provider.decide(dispute_id, won=False)
+
+    with pytest.raises(VendorRefused):
+        refund(provider.port, state, 1_000)
+
+    assert provider.refunds() == 0
+
+
+def test_money_that_a_bank_gave_again_can_be_given_back(provider: Provider) -> None:
+    state = paid(provider, asked())
+    provider.decide(provider.dispute(state.reference, 40_000), won=True)
+
+    assert refund(provider.port, state, 1_000).outcome == "succeeded"

@@ -85,6 +85,8 @@ class FakePayments:
             if key in self.refunds:
                 return self.refunds[key]
             paid = next(s.amount for s in self.sessions.values() if s.state.reference == reference)
+            if any(dispute.outcome != "won" for dispute in self.disputes.get(reference, [])):
+                raise VendorRefused("the payer's bank has the money")
             given = sum(known.amount.amount_minor for known in self.refunds.values())
             if amount.currency != paid.currency or given + amount.amount_minor > paid.amount_minor:
                 raise VendorRefused("that is more than was paid")

@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 
 from dealdesk.adapters.dynamo_deals import DynamoDeals
-from dealdesk.domain import refunds
-from dealdesk.domain.deal import Deal, DealId, Refund
+from dealdesk.domain import payments, refunds
+from dealdesk.domain.collected import collected
+from dealdesk.domain.deal import Deal, DealId, Refund, may_be_silent_for
 from dealdesk.domain.directory import NOBODY
 from dealdesk.domain.events import Event
 from dealdesk.domain.money import Money
 from dealdesk.domain.stages import DisputeStatus, PaymentStatus, RefundStatus, Stage
 from dealdesk.errors import LeaseHeld, VendorUnavailable
-from dealdesk.ports import Cause, PaymentLink, PaymentState, RefundState
+from dealdesk.ports import Cause, DisputeState, PaymentLink, PaymentState, RefundState
 from dealdesk.usecases import request_payment as reaction
 from dealdesk.usecases.change import change
 from tests.fakes.payments import FakePayments, Session
@@ -134,7 +135,7 @@ def test_money_that_the_bank_took_meanwhile_is_not_given_back_as_well(
     assert provider.refunds == {}
 
 
-def test_a_refund_in_doubt_when_the_bank_takes_the_money_is_looked_up_and_only_then_given_up(
+def test_a_refund_in_doubt_when_the_bank_takes_the_money_is_looked_up_twice_and_only_then_given_up(
     deals: DynamoDeals, provider: FakePayments
 ) -> None:
     provider.doubt = VendorUnavailable("busy")
@@ -145,7 +146,7 @@ def test_a_refund_in_doubt_when_the_bank_takes_the_money_is_looked_up_and_only_t
 
     work(deals, provider)
 
-    assert provider.calls == ["refund", "look up refund"]
+    assert provider.calls == ["refund", "look up refund", "look up refund"]
     assert (refund(deals).status, provider.refunds) == (RefundStatus.FAILED, {})
 
 
@@ -163,6 +164,64 @@ def test_a_refund_on_its_way_is_asked_about_when_it_is_silent(deals: DynamoDeals
     ask("second")
 
     assert refund(deals).status is RefundStatus.SUCCEEDED
+
+
+def test_a_refund_and_a_dispute_of_one_sum_are_asked_about_at_once_and_the_refund_is_told_once(
+    deals: DynamoDeals, provider: FakePayments
+) -> None:
+    provider.refund_outcome = "pending"
+    work(deals, provider)
+    taken = Money(500_000, "USD")
+    provider.disputes["pi_1"] = [DisputeState("dp_1", "open", taken, "fraudulent")]
+    decided(deals, refunds.disputed(deals.load(DEAL), "pi_1", "dp_1", DisputeStatus.OPEN, taken, "fraudulent"))
+    provider.refunds[KEY] = replace(provider.refunds[KEY], outcome="succeeded")
+
+    reaction.ask_about_payment(deals, lambda _: provider, DEAL, cause=Cause("chase", "first"), now=LATER)
+
+    assert [record.type for record in deals.history(DEAL)].count("payment.refunded") == 1
+    assert collected(deals.load(DEAL)) == Money(1_000_000 - 500_000 - 40_000, "USD")
+
+
+def test_while_money_is_disputed_the_link_that_is_out_is_asked_about_as_well(
+    deals: DynamoDeals, provider: FakePayments
+) -> None:
+    taken = Money(500_000, "USD")
+    decided(deals, refunds.disputed(deals.load(DEAL), "pi_1", "dp_0", DisputeStatus.LOST, taken, "fraudulent"))
+    change(deals, DEAL, lambda deal: payments.ask(deal, NOW), cause=Cause("api", "ask"), actor=FINANCE, now=NOW)
+    work(deals, provider)
+    provider.disputes["pi_1"] = [DisputeState("dp_1", "open", GIVEN, "fraudulent")]
+    happened_now = refunds.disputed(deals.load(DEAL), "pi_1", "dp_1", DisputeStatus.OPEN, GIVEN, "fraudulent")
+    change(deals, DEAL, lambda _: happened_now, cause=Cause("test", "again"), actor="vendor:stripe", now=NOW)
+    second = deals.load(DEAL).payments[1]
+    assert second.session_id is not None
+    provider.become(second.session_id, "paid", reference="pi_2")
+
+    reaction.ask_about_payment(deals, lambda _: provider, DEAL, cause=Cause("chase", "first"), now=LATER)
+
+    assert deals.load(DEAL).payments[1].status is PaymentStatus.SUCCEEDED
+
+
+def test_a_link_that_was_asked_for_before_a_dispute_is_made_once_that_has_ended(
+    deals: DynamoDeals, provider: FakePayments
+) -> None:
+    work(deals, provider)
+
+    def told(dispute_id: str, status: DisputeStatus) -> None:
+        taken = Money(500_000, "USD")
+        happened_now = refunds.disputed(deals.load(DEAL), "pi_1", dispute_id, status, taken, "fraudulent")
+        cause = Cause("test", f"{dispute_id} {status}")
+        change(deals, DEAL, lambda _: happened_now, cause=cause, actor="vendor:stripe", now=NOW)
+
+    told("dp_0", DisputeStatus.LOST)
+    change(deals, DEAL, lambda deal: payments.ask(deal, NOW), cause=Cause("api", "ask"), actor=FINANCE, now=NOW)
+    told("dp_1", DisputeStatus.OPEN)
+
+    assert work(deals, provider) == []
+    assert may_be_silent_for(deals.load(DEAL)) == timedelta(days=1)
+    told("dp_1", DisputeStatus.WON)
+
+    assert work(deals, provider) == ["payment:pay_d-1_2"]
+    assert len(provider.sessions) == 2
 
 
 def test_a_hint_that_money_went_back_is_asked_about_and_a_refund_made_by_hand_becomes_an_entry_once(

@@ -104,6 +104,27 @@ def test_everything_delivered_twice_ends_the_same_with_the_same_effects(world: W
     assert world.effects() == ONE_EACH
 
 
+def figures_of(world: World) -> dict[str, Any]:
+    since = {"from": "2026-11-22"}  # when the message under events/ was sent
+    _, figures = world.rest("GET", "/sla-dashboard/summary", query=since, user="person-auditor", role="auditor")
+    return {name: figures[name] for name in ("touch_rate", "guardrail_compliance", "idempotency", "evaluations")} | {
+        "paid": figures["quote_to_cash"]["q2c_created"]["n"],
+        "open": figures["quote_to_cash"]["q2c_created"]["open"],
+    }
+
+
+@pytest.mark.parametrize("deliveries", [1, 2])
+def test_the_dashboard_says_what_happened_however_often_it_was_told(world: World, deliveries: int) -> None:
+    run_to_the_end(world, deliveries=deliveries, redeliveries=deliveries)
+
+    figures = figures_of(world)
+    assert (figures["touch_rate"]["hits"]["n"], figures["touch_rate"]["auto"]) == (1, 1)
+    assert figures["evaluations"] == {"auto_approve": 1, "needs_approval": 1, "blocked": 1}
+    assert (figures["guardrail_compliance"]["by_rules"], figures["guardrail_compliance"]["by_approval"]) == (1, 1)
+    assert (figures["idempotency"]["errors"]["part"], figures["idempotency"]["errors"]["n"]) == (0, 6)
+    assert (figures["paid"], figures["open"]) == (2, 1)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_webhooks_in_a_shuffled_order_end_the_same_with_the_same_effects(world: World, seed: int) -> None:
     run_to_the_end(world, deliveries=2, shuffle=seed)

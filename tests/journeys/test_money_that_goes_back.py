@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.people import PATHS
+from local.people import PATHS, People
 from tests.journeys.test_paths import began, run_to_the_end
 from tests.journeys.world import World
 
@@ -137,6 +137,34 @@ def test_a_dispute_that_nothing_moves_is_asked_about_once_a_day(world: World, ca
     asked = [event for event in timeline["events"] if event["type"] == "vendor.asked"]
     assert [event["data"] for event in asked] == [{"vendor": "dispute", "answer": "open"}] * len(asked)
     assert len(asked) in (1, 2)
+
+
+def test_a_dispute_is_asked_about_also_while_the_draft_waits_for_finance_in_the_crm(world: World) -> None:
+    people = began(world, PATHS["hubspot"])
+    run_until_paid(world, people)
+    capture = next(one for one in world.twins["paypal"].state()["captures"] if DEAL in one["custom_id"])
+    dispute_id = disputed(world, capture)
+    told(world)
+    resolved(world, dispute_id, "RESOLVED_SELLER_FAVOUR")
+    world.take_mail()
+
+    for _ in range(4):
+        chased(world, minutes=25)
+
+    deal = world.deal(DEAL)
+    assert (deal["stage"], deal["invoices"][0]["status"]) == ("paid", "DRAFT")
+    assert [one["status"] for one in deal["disputes"]] == ["WON"]
+
+
+def run_until_paid(world: World, people: People) -> None:
+    for _ in range(24):
+        for letter in world.take_mail():
+            world.post(letter)
+        world.settle()
+        if world.deal(DEAL)["stage"] == "paid":
+            return
+        people.everybody_acts()
+    raise AssertionError("the deal is never paid")
 
 
 def chased(world: World, **span: float) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from local.people import CONTRACTS, INVOICES, PATHS, People
 from local.people import Path as Vendors
 from local.stack import Stack
+from operate import figures
 from operate.installation import on_this_machine
 from operate.snapshots import deal_ids, examine
 from tests.load.table import counts_of_events, posted_numbers
@@ -21,7 +22,7 @@ ONCE = ("document.sent", "payment.succeeded", "invoice.posted", "deal.closed")
 
 def faults(stack: Stack, deals: Mapping[str, Vendors]) -> list[str]:
     """One line for everything that is not as promised: each deal signed, charged and posted exactly once."""
-    found = [*_of_events(stack, deals), *_of_vendors(stack, deals), *_of_chains()]
+    found = [*_of_events(stack, deals), *_of_vendors(stack, deals), *_of_chains(), *_of_figures()]
     return found + [f"{count} letters lie in {queue}" for queue, count in dead_letters(stack).items()]
 
 
@@ -71,3 +72,7 @@ def _of_chains() -> Iterator[str]:
     for deal_id in deal_ids(installation):
         finding = examine(installation, deal_id)
         yield from (f"{deal_id}: {fault}" for fault in (*finding.broken, *finding.stale))
+
+
+def _of_figures() -> Iterator[str]:
+    yield from (fault.what for fault in figures.faults(on_this_machine()))

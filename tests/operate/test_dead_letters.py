@@ -46,6 +46,7 @@ def test_every_reaction_of_the_template_is_listed(operator: Operate, capsys: pyt
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
     assert code == 0
     assert names == [
+        "measure_deals",
         "mirror_to_crm",
         "notify_n8n",
         "parked",
@@ -169,7 +170,7 @@ def test_a_queue_that_is_none_is_answered_with_those_that_are(
 
     said = capsys.readouterr().err
     assert code == 2
-    assert said.startswith("error: there is no queue PostInvoice; there are mirror_to_crm, notify_n8n, parked")
+    assert said.startswith("error: there is no queue PostInvoice; there are measure_deals, mirror_to_crm, notify_n8n")
     assert said.count("\n") == 1
 
 

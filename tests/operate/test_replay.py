@@ -120,7 +120,7 @@ def test_an_account_replays_to_one_rule_by_its_arn(in_an_account: tuple[Operate,
     [
         (("--from", "yesterday", "--to", "2026-11-22"), "error: --from must be a time like 2026-11-22T20:00:00Z"),
         (("--from", "2026-11-22", "--to", "2026-11-22"), "error: --from must lie before --to"),
-        ((*AROUND, "--to-rule", "parked"), "error: no rule leads to a reaction parked; there are mirror_to_crm"),
+        ((*AROUND, "--to-rule", "parked"), "error: no rule leads to a reaction parked; there are measure_deals"),
     ],
 )
 def test_a_span_or_a_reaction_that_is_none_is_said_in_one_line(

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import pairwise
 
-from dealdesk.domain.money import Money, format_money
+from dealdesk.domain.money import format_money
 from tests.prove.booking import INVOICE, MEMO
 from tests.prove.broken import Broken
 from tests.prove.chronicle import Chronicle
-from tests.prove.paying import Link
+from tests.prove.money_at_vendors import MoneyAtVendors
 from tests.prove.town import Town
 
 
 class AtVendors:
     def __init__(self, town: Town, chronicle: Chronicle) -> None:
         self._town, self._known = town, chronicle
+        self._money = MoneyAtVendors(town, chronicle)
         self._posted: dict[str, str] = {}
 
     def check(self) -> None:
         """Raises `Broken`."""
         self._contracts()
-        self._links()
-        self._money()
+        self._money.check()
         self._books()
 
     def _contracts(self) -> None:
@@ -44,37 +43,6 @@ class AtVendors:
             if contract.total not in totals:
                 raise Broken(f"the contract {key} says {contract.total}, which nobody approved")
 
-    def _links(self) -> None:
-        links: dict[str, list[Link]] = {}
-        for link in self._town.paying.links():
-            links.setdefault(link.payment_id, []).append(link)
-            if link.key not in self._known.promised:
-                raise Broken(f"a payment link for {link.payment_id} was made that nobody had promised")
-            asked = next(p for p in self._known.deals[link.deal_id].payments if p.id == link.payment_id)
-            if asked.amount != link.amount:
-                raise Broken(f"{asked.id} asks for another amount than the deal")
-        for payment_id, made in links.items():
-            if len(made) > 1 and not _forgotten_between(made):
-                raise Broken(f"{len(made)} payment links were made for {payment_id}")
-
-    def _money(self) -> None:
-        receipts = self._town.paying.receipts()
-        for deal_id, times in Counter(receipt.deal_id for receipt in receipts).items():
-            if times > 1:
-                raise Broken(f"the customer of deal {deal_id} paid {times} times")
-        came = {receipt.reference: receipt.amount for receipt in receipts}
-        back: Counter[str] = Counter()
-        given: Counter[str] = Counter()
-        for refund in self._town.paying.given_back():
-            given[refund.key] += 1
-            back[refund.reference] += refund.amount.amount_minor
-            if given[refund.key] > 1:
-                raise Broken(f"money was given back twice for {refund.key}")
-            if self._known.to_give_back.get(refund.key) != refund.amount:
-                raise Broken(f"{format_money(refund.amount)} went back for {refund.key}, which nobody had promised")
-            if back[refund.reference] > came.get(refund.reference, Money(0, "USD")).amount_minor:
-                raise Broken(f"more of {refund.reference} was given back than had come")
-
     def _books(self) -> None:
         there: Counter[tuple[str, str]] = Counter()
         billed: dict[str, int] = {}
@@ -95,11 +63,3 @@ class AtVendors:
         for invoice, minor in taken_back.items():
             if minor > billed.get(invoice, 0):
                 raise Broken(f"memos take {minor} of invoice {invoice} back, which is over {billed.get(invoice, 0)}")
-
-
-def _forgotten_between(links: list[Link]) -> bool:
-    """A vendor that has forgotten the key may make a second link, where no link takes money by itself."""
-    times = [(link.made_at, link.keyed_for) for link in links]
-    return all(
-        first and second and lives and second - first >= lives for (first, lives), (second, _) in pairwise(times)
-    )

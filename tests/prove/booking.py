@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -22,23 +23,42 @@ MOVES_BY_ITSELF = ("lastModifiedDate", "amountRemaining")
 class Document:
     """`name` is the desk's own, of which there must be one; `of` is the invoice, a memo's that which it is about.
 
-    `net_minor` is before tax. `content` is all that must never change once it is posted.
+    `net_minor` is before tax, `total_minor` with it. `content` is all that must never change once it is posted.
     """
 
     kind: str
     name: str
     of: str
     net_minor: int
+    total_minor: int
     content: str
 
 
 class Booking(Protocol):
     def documents(self) -> list[Document]: ...
 
+    def charge_tax(self, percent: str) -> object:
+        """New documents carry so much tax."""
 
-class AtQuickbooks:
+    def close_books(self, through: date) -> object:
+        """Nothing can be dated up to and with this day any more."""
+
+
+class _Settings:
+    """Each ledger's twin has these under one name."""
+
+    _twin: Any
+
+    def charge_tax(self, percent: str) -> object:
+        return self._twin.act("charge_tax", {"percent": percent})
+
+    def close_books(self, through: date) -> object:
+        return self._twin.act("close_books", {"through": through.isoformat()})
+
+
+class AtQuickbooks(_Settings):
     def __init__(self, twin: Any) -> None:
-        self._books = twin.books
+        self._twin, self._books = twin, twin.books
 
     def documents(self) -> list[Document]:
         tables = self._books.tables
@@ -47,9 +67,9 @@ class AtQuickbooks:
         ]
 
 
-class AtNetsuite:
+class AtNetsuite(_Settings):
     def __init__(self, twin: Any) -> None:
-        self._books = twin.books
+        self._twin, self._books = twin, twin.books
 
     def documents(self) -> list[Document]:
         tables = self._books.tables
@@ -58,11 +78,11 @@ class AtNetsuite:
         ]
 
 
-class AtSap:
+class AtSap(_Settings):
     """An invoice is a billing document (category M), a memo one of category O; what was billed counts as well."""
 
     def __init__(self, twin: Any) -> None:
-        self._books = twin.books
+        self._twin, self._books = twin, twin.books
 
     def documents(self) -> list[Document]:
         tables = self._books.tables
@@ -79,17 +99,21 @@ class AtSap:
 
 def _quickbooks(kind: str, row: Any) -> Document:
     name, of = _named(kind, row["PrivateNote"], row.get("DocNumber", ""))
-    return Document(kind, name, of, _minor(row["TotalAmt"] - row["TxnTaxDetail"]["TotalTax"]), _frozen(row))
+    net, total = row["TotalAmt"] - row["TxnTaxDetail"]["TotalTax"], row["TotalAmt"]
+    return Document(kind, name, of, _minor(net), _minor(total), _frozen(row))
 
 
 def _netsuite(kind: str, row: Any) -> Document:
     name, of = _named(kind, row["memo"], row["tranId"])
     content = {field: value for field, value in row.items() if field not in MOVES_BY_ITSELF}
-    return Document(kind, name, of, _minor(row["subtotal"]), _frozen(content))
+    return Document(kind, name, of, _minor(row["subtotal"]), _minor(row["total"]), _frozen(content))
 
 
 def _sap(kind: str, row: Any, of: str) -> Document:
-    return Document(kind, row["PurchaseOrderByCustomer"], of, _minor(row["TotalNetAmount"]), _frozen(row))
+    net = row["TotalNetAmount"]
+    return Document(
+        kind, row["PurchaseOrderByCustomer"], of, _minor(net), _minor(net + row.get("TaxAmount", 0)), _frozen(row)
+    )
 
 
 def _named(kind: str, note: str, number: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dealdesk.adapters import claims, dynamo_deals, dynamo_index, stripe
+from dealdesk.adapters import claims, dynamo_deals, dynamo_figures, dynamo_index, stripe
 from dealdesk.adapters.docusign import DocusignSignatures
 from dealdesk.adapters.dropbox_sign import DropboxSignSignatures
 from dealdesk.contracts import bus
@@ -25,7 +25,7 @@ from dealdesk.edge import answers, aws, proofs, reactions
 from dealdesk.errors import AlreadyHandled, CertificateInvalid, VendorRefused, VendorUnavailable
 from dealdesk.usecases import carry_out, request_signature
 from tests.journeys.world import load
-from tests.prove import bugs_of_money, world
+from tests.prove import bugs_of_disputes, bugs_of_money, world
 from tests.prove.run import run
 
 Patches = list[tuple[object, str, Any]]
@@ -45,6 +45,11 @@ def no_claim() -> Patches:
 def no_condition() -> Patches:
     """Whoever writes last wins."""
     return [(dynamo_deals, "_unmoved", lambda _: {}), (dynamo_deals, "NEW", {})]
+
+
+def count_without_a_look() -> Patches:
+    """Whoever has counted a deal adds the difference, also when somebody else has added it meanwhile."""
+    return [(dynamo_figures, "equals", lambda *_: {}), (dynamo_figures, "NEW", {})]
 
 
 def key_per_attempt() -> Patches:
@@ -232,6 +237,7 @@ def made(bug: Any) -> Iterator[None]:
 BUGS = (
     no_claim,
     no_condition,
+    count_without_a_look,
     key_per_attempt,
     publish_before_commit,
     conflict_is_replay,
@@ -249,6 +255,7 @@ BUGS = (
     doubt_is_refusal,
     snapshot_behind,
     *bugs_of_money.BUGS,
+    *bugs_of_disputes.BUGS,
 )
 
 

@@ -15,6 +15,7 @@ from dealdesk.domain.money import Money
 from dealdesk.domain.stages import Effect
 from tests.prove.broken import Broken
 from tests.prove.may_happen import require_allowed, require_permission
+from tests.prove.money_moves import require_unflipped
 from tests.prove.table import Table
 
 
@@ -76,6 +77,7 @@ class Chronicle:
             require_permission(before, event.key, record.occurred_at)
             self._promise(before, event.key)
         after = fold(before, [event], record.occurred_at)
+        require_unflipped(before, after)
         self.deals[deal_id] = after
         if isinstance(event, e.DealApproved):
             self.approved[deal_id][event.certificate.fingerprint] = after

@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 from dealdesk.contracts import dropbox_sign, paypal
-from dealdesk.domain.stages import EnvelopeStatus
+from dealdesk.domain.stages import DisputeStatus, EnvelopeStatus
 from dealdesk.edge import webhooks
 from tests.prove.at_the_end import money_recorded
 from tests.prove.broken import Broken
+from tests.prove.chargebacks import LOST, WON
 from tests.prove.chronicle import Chronicle
 from tests.prove.mail import Letter
 from tests.prove.queues import Queues
@@ -44,12 +45,25 @@ class Letters:
             raise Broken(f"{what} was acknowledged and is not recorded: {answer}")
 
     def _stripe(self, message: Any, answer: dict[str, Any]) -> None:
+        if message["type"].startswith("charge.dispute."):
+            self._stripe_dispute(message, answer)
         session = message["data"]["object"]
         if session.get("object") != "checkout.session" or session["payment_status"] != "paid":
             return
         about, session_id = session["metadata"], session["id"]
         if not money_recorded(self._known, about["deal_id"], session_id) and not self._work.hold(session_id):
             raise Broken(f"money of {about['payment_id']} was acknowledged and is not recorded: {answer}")
+
+    def _stripe_dispute(self, message: Any, answer: dict[str, Any]) -> None:
+        """Messages that tell nothing new leave nothing, so what they tell is looked for."""
+        told = message["data"]["object"]
+        known = [
+            dispute for deal in self._known.deals.values() for dispute in deal.disputes if dispute.id == told["id"]
+        ]
+        decided = told["status"] in (WON, LOST)
+        recorded = any(dispute.status is not DisputeStatus.OPEN or not decided for dispute in known)
+        if not recorded and not self._work.hold(message["id"]):
+            raise Broken(f"dispute {told['id']} was acknowledged as {told['status']} and is not recorded: {answer}")
 
     def _paypal(self, body: bytes, answer: dict[str, Any]) -> None:
         event = paypal.read(body, paypal.PaypalEvent, "PayPal event")

@@ -45,6 +45,9 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class GivenBack:
+    """`key` is empty for what the vendor itself has paid back, at the end of a dispute."""
+
+    id: str
     reference: str
     key: str
     deal_id: str
@@ -85,6 +88,7 @@ class AtStripe:
     def given_back(self) -> list[GivenBack]:
         return [
             GivenBack(
+                one["id"],
                 one["payment_intent"],
                 one["metadata"].get("intent", ""),
                 one["metadata"].get("deal_id", ""),
@@ -132,6 +136,7 @@ class AtPaypal:
     def given_back(self) -> list[GivenBack]:
         return [
             GivenBack(
+                one["id"],
                 one["links"][1]["href"].rpartition("/")[2],
                 one.get("invoice_id", ""),
                 one.get("custom_id", ""),

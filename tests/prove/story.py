@@ -13,9 +13,12 @@ from dealdesk.domain.deal import Deal, Invoice
 from dealdesk.domain.stages import InvoiceStatus, PaymentStatus, Stage
 from local.twins.server import Refused
 from tests.functions.quotes import a_quote, a_soft_breach
+from tests.prove.accountants import Accountants
 from tests.prove.after_sales import AfterSales
-from tests.prove.asking import FINANCE, FINANCE_TOO, MANAGER, REP, Asking
+from tests.prove.asking import FINANCE, MANAGER, REP, Asking
+from tests.prove.disputes import Disputes
 from tests.prove.fate import Fate
+from tests.prove.finance import Finance
 from tests.prove.mischief import Mischief, approve
 from tests.prove.world import World
 
@@ -35,6 +38,9 @@ class Story:
         self._asking = Asking(world, fate)
         self._after_sales = AfterSales(self._asking, fate)
         self._mischief = Mischief(world, fate, self._asking)
+        self._accountants = Accountants(world, fate)
+        self._finance = Finance(self._asking, fate, self._accountants)
+        self._disputes = Disputes(world, fate)
         dice = fate.dice("cast")
         self._cast = dice.sample(CASTS, dice.choice((1, 1, 1, 2)))
         self._mood = dice.choice(MOODS)
@@ -49,7 +55,7 @@ class Story:
                 self._asking.ask("POST", "/deals", quote, REP, key=f"new-{name.replace(' ', '-')}")
 
     def waits_until(self) -> datetime | None:
-        return self._asking.waits_until()
+        return min((due for due in (self._asking.waits_until(), self._disputes.waits_until()) if due), default=None)
 
     def go_on(self) -> bool:
         """People answer what they are asked, and want what they want; False when nobody has anything to do."""
@@ -60,6 +66,10 @@ class Story:
             return False
         _do(self.fate.pick("person", wanted))
         return True
+
+    def time_has_passed(self) -> None:
+        """What somebody does by the calendar."""
+        self._accountants.close_periods()
 
     def mischief(self) -> None:
         """At any time, whatever the desk is waiting for."""
@@ -79,8 +89,8 @@ class Story:
         acts += [partial(self._bank_answers, *asked) for asked in town.paying.banks()]
         for deal in self._deals():
             if not self._asking.waits_for(deal.id):
-                acts += self._by_rest(deal) + self._after_sales.wanted(deal)
-        return acts
+                acts += self._by_rest(deal) + self._after_sales.wanted(deal) + self._finance.wanted(deal)
+        return acts + self._disputes.wanted()
 
     def _bank_answers(self, link_id: str, settle: Callable[[bool], object]) -> None:
         settle(self.fate.dice(f"debit {link_id}").random() < 0.5)
@@ -92,7 +102,7 @@ class Story:
         if deal.crm is None and deal.stage is Stage.PENDING_APPROVAL and deal.round:
             acts += [partial(approve, self._asking, deal, step) for step in deal.round.open_steps]
         ended = deal.payment is not None and deal.payment.status in (PaymentStatus.FAILED, PaymentStatus.ROLLED_BACK)
-        if deal.stage is Stage.AWAITING_PAYMENT and ended:
+        if deal.stage is Stage.AWAITING_PAYMENT and ended and not deal.is_disputed:
             acts.append(partial(ask, "POST", "/payments/process", {"deal_id": deal.id}, FINANCE))
         if deal.invoice:
             acts += self._about_invoice(deal, deal.invoice)
@@ -105,9 +115,8 @@ class Story:
             return [partial(ask, "POST", "/invoices/stage", body, MANAGER)]
         open_ = invoice.status is InvoiceStatus.DRAFT
         differs = difference(deal, invoice)
-        if (open_ or (invoice.differs and deal.stage is Stage.INVOICED)) and differs != invoice.accepted_minor:
-            accepted = {"difference_minor": differs, "reason": "some of it went back"}
-            return [partial(ask, "POST", f"{path}/difference", accepted, FINANCE_TOO)]
+        if (open_ or (invoice.differs and deal.stage is Stage.INVOICED)) and differs not in (0, invoice.accepted_minor):
+            return self._finance.about_difference(deal, invoice, differs)
         return [partial(ask, "POST", f"{path}/approve", None, FINANCE)] if open_ and deal.crm is None else []
 
     def _deals(self) -> list[Deal]:

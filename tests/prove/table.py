@@ -57,6 +57,11 @@ class Table:
         rows = kept["items"].get(pk, {})
         return [rows[sk] for sk in sorted(rows) if sk.startswith(prefix)]
 
+    def put(self, row: dict[str, Any]) -> None:
+        """Writes a row past every check, and past the stream."""
+        kept: Any = dynamodb._tables.get(TABLE)
+        kept["items"].setdefault(row["pk"]["S"], {})[row["sk"]["S"]] = row
+
     def partitions(self) -> list[str]:
         kept: Any = dynamodb._tables.get(TABLE)
         return sorted(kept["items"])

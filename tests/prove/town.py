@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dealdesk.domain.provider_choice import ROLES
 from local.people import Path
 from local.twins.server import Twin
-from tests.prove import booking, crms, paying, signing
+from tests.prove import booking, chargebacks, crms, paying, signing
 from tests.prove.fate import Fate
 
 CRMS = ("salesforce", "hubspot")
@@ -22,6 +22,7 @@ class Town:
     crm: crms.Crm
     signing: signing.Signing
     paying: paying.Paying
+    banks: chargebacks.Banks
     booking: booking.Booking
 
 
@@ -40,5 +41,6 @@ def town_of(path: Path, twins: Mapping[str, Twin]) -> Town:
         crms.SIDES[path.crm](twins[path.crm]),
         signing.SIDES[path.signature](twins[path.signature]),
         paying.SIDES[path.payment](twins[path.payment]),
+        chargebacks.SIDES[path.payment](twins[path.payment]),
         booking.SIDES[path.ledger](twins[path.ledger]),
     )

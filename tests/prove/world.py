@@ -173,6 +173,14 @@ class World(journeys.World):
             idle.append(module)
         return answer
 
+    def loaded(self, folder: str) -> ModuleType:
+        """The function's code with its settings, for who works with its clients at a desk of their own."""
+        module = load(folder)
+        self._environment_now = {}
+        os.environ.update(self._environment_of(self._resource_of(folder)))
+        module.config()
+        return module
+
     def start(self, folder: str, work: Callable[[], Any], then: Callable[[Invocation], None], name: str = "") -> None:
         resource = self._resource_of(folder)
         timeout = resource["Properties"].get("Timeout", 30)

@@ -13,7 +13,7 @@ from dealdesk.domain.events import Event
 from dealdesk.domain.fold import fold
 from dealdesk.domain.signature import sent
 from dealdesk.domain.stages import Effect, Stage
-from dealdesk.errors import AlreadyHandled, LeaseHeld, VendorUnavailable
+from dealdesk.errors import AlreadyHandled, LeaseHeld, VendorRefused, VendorUnavailable
 from dealdesk.ports import Cause
 from dealdesk.usecases.carry_out import Work, carry_out
 from tests.unit.domain.deals import NOW, a_deal
@@ -87,3 +87,44 @@ def test_nobody_looks_before_the_vendor_shows_what_it_has_made() -> None:
 
     carried_out(deals, vendor, lambda: NOW + timedelta(seconds=60))
     assert (vendor.calls, vendor.looks) == (1, 1)
+
+
+class SlowVendor(Vendor):
+    """Is still at work on the first call while the second attempt looks, and refuses the second as a repetition."""
+
+    def __init__(self, *, lands: bool) -> None:
+        super().__init__(None)
+        self._lands, self.landed = lands, False
+
+    def look_up(self, _deal: Deal, _intent: Intent) -> str | None:
+        self.looks += 1
+        return "env-1" if self.landed else None
+
+    def call(self, deal: Deal, intent: Intent, now: datetime) -> str:
+        if self.calls:
+            self.calls, self.landed = self.calls + 1, self._lands
+            raise VendorRefused("there is one with this number")
+        return super().call(deal, intent, now)
+
+
+@pytest.mark.parametrize("lands", [True, False])
+def test_a_refusal_after_doubt_is_believed_only_when_a_second_look_finds_nothing(*, lands: bool) -> None:
+    deals, vendor = OneDeal(a_deal(Stage.APPROVED)), SlowVendor(lands=lands)
+    with pytest.raises(VendorUnavailable):
+        carried_out(deals, vendor, lambda: NOW)
+
+    carried_out(deals, vendor, lambda: NOW)
+
+    assert (vendor.calls, vendor.looks) == (2, 2)
+    assert deals.deal.stage is (Stage.OUT_FOR_SIGNATURE if lands else Stage.APPROVED)
+    assert any(intent.failed for intent in deals.deal.intents) is not lands
+
+
+def test_a_refusal_of_the_first_attempt_is_believed_at_once() -> None:
+    deals, vendor = OneDeal(a_deal(Stage.APPROVED)), SlowVendor(lands=True)
+    vendor.calls = 1
+
+    carried_out(deals, vendor, lambda: NOW)
+
+    assert vendor.looks == 0
+    assert deals.deal.intents[0].failed == "there is one with this number"

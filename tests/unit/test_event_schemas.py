@@ -57,6 +57,7 @@ def by_use_cases() -> list[e.Event]:
         e.ApprovalExpired(LATER),
         e.ApprovalReminded(1, "finance", (FINANCE,)),
         e.ApprovalEscalated(1, "finance", 1, "grp-cfo", (FINANCE,), "nobody answered in time"),
+        e.SlaBreached("touch", LATER),
         e.PaymentReported("pay_d-1_1", "cs_1", "CHECKOUT.ORDER.APPROVED"),
         e.PaymentApproved("capture:payment:pay_d-1_1", "pay_d-1_1", "cs_1"),
         e.PaymentProcessing("capture:payment:pay_d-1_1", "pay_d-1_1"),

@@ -58,6 +58,10 @@ class Deals(Protocol):
 
     def history(self, deal_id: str, *, until: datetime | None = None) -> list[Recorded]: ...
 
+    def story(self, deal_id: str, *, until: datetime | None = None) -> list[tuple[Recorded, Event]]:
+        """The history with the event in each record."""
+        ...
+
     def as_of(self, deal_id: str, *, version: int | None = None, at: datetime | None = None) -> Deal:
         """The deal as it was, folded from its events."""
         ...
@@ -150,6 +154,42 @@ class Approvers(Protocol):
 
     def keep_delegation(self, delegation: Delegation, *, cause: Cause, now: datetime) -> None:
         """Writes a delegation, new or ended. Raises as `keep_members` does."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Counted:
+    """What a deal has added to the figures, as of the event with this number. `row` is how the table has it."""
+
+    counts: Mapping[str, Mapping[str, int]]
+    version: int
+    row: str
+
+
+class Figures(Protocol):
+    """What deals add to the desk's figures (`domain/figures.py`), and the sums by day and by quarter of an hour."""
+
+    def added_by(self, deal_id: str) -> Counted | None:
+        """None for a deal that has added nothing yet."""
+        ...
+
+    def keep(
+        self,
+        deal_id: str,
+        counts: Mapping[str, Mapping[str, int]],
+        *,
+        version: int,
+        before: Counted | None,
+        now: datetime,
+    ) -> None:
+        """Puts `counts` in the place of what the deal had added `before`, there and in the sums, all or nothing.
+
+        Raises `VersionMoved` when that is not what it has added, `TooLarge`, `TableBusy`.
+        """
+        ...
+
+    def between(self, start: datetime, end: datetime) -> tuple[Mapping[str, int], datetime | None]:
+        """The sums of [start, end), both on a quarter of an hour, and when the newest of them was written."""
         ...
 
 

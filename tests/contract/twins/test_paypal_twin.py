@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from local.twins.paypal import PayPalTwin
-from local.twins.server import Fault, Json, RunningTwin
+from local.twins.server import Fault, Json, Refused, RunningTwin
 
 CREDENTIALS, WEBHOOK = ("app", "s3cret"), "4JH86294D6297924G"
 ORDERS = "/v2/checkout/orders"
@@ -294,7 +294,44 @@ def test_the_request_id_of_a_refund_is_kept_for_45_days(twin: PayPalTwin) -> Non
     assert call(twin, "POST", path, body, "r-1").json()["id"] != first
 
 
+# -- disputes
+
+
+def test_money_that_a_bank_has_is_not_refunded(twin: PayPalTwin) -> None:
+    capture_id = captured(twin)["id"]
+    path, body = f"/v2/payments/captures/{capture_id}/refund", {"amount": {"currency_code": "USD", "value": "1.00"}}
+    dispute = twin.act("dispute", {"capture_id": capture_id, "value": "4.00"})
+
+    assert issue_of(call(twin, "POST", path, body)) == (422, "REFUND_NOT_PERMITTED_DUE_TO_CHARGEBACK")
+
+    twin.act("resolve", {"dispute_id": dispute["dispute_id"], "outcome": "RESOLVED_SELLER_FAVOUR"})
+    assert call(twin, "POST", path, body).status_code == 201
+
+
+def test_no_more_is_disputed_than_is_left(twin: PayPalTwin) -> None:
+    capture_id = captured(twin)["id"]
+    body = {"amount": {"currency_code": "USD", "value": "4.00"}}
+    call(twin, "POST", f"/v2/payments/captures/{capture_id}/refund", body)
+
+    opened_over = twin.act("dispute", {"capture_id": capture_id, "value": "9.00"})["dispute_amount"]["value"]
+
+    assert opened_over == "6.00"
+    with pytest.raises(Refused):
+        twin.act("dispute", {"capture_id": capture_id})
+
+
 # -- messages
+
+
+def test_a_message_is_sent_again_under_its_id(twin: PayPalTwin, receiver: Receiver) -> None:
+    captured(twin)
+    first = twin.state()["events"][0]["id"]
+
+    twin.act("resend", {"event_id": first})
+
+    assert twin.webhooks.drain()
+    sent = [json.loads(body)["id"] for body in receiver.bodies]
+    assert (sent[-1], sent.count(first)) == (first, 2)
 
 
 def test_every_message_is_signed_as_paypal_signs(twin: PayPalTwin, receiver: Receiver) -> None:

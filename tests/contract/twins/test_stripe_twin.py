@@ -568,6 +568,30 @@ def test_events_are_kept_and_listed(twin: StripeTwin, client: stripe.StripeClien
     assert client.v1.events.retrieve(completed.data[0].id).data.object["payment_intent"] == intent
 
 
+def test_money_that_the_cards_bank_has_is_not_refunded(twin: StripeTwin, client: stripe.StripeClient) -> None:
+    intent = paid(twin, client)
+    dispute = twin.act("dispute", {"payment_intent": intent, "amount": 1_000})
+
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        client.v1.refunds.create({"payment_intent": intent, "amount": 1_000})
+    assert refused.value.code == "charge_disputed"
+
+    twin.act("close_dispute", {"dispute_id": dispute["id"], "won": True})
+    assert client.v1.refunds.create({"payment_intent": intent, "amount": 1_000}).status == "succeeded"
+
+
+def test_an_event_is_sent_again_as_it_was(twin: StripeTwin, client: stripe.StripeClient, receiver: Receiver) -> None:
+    intent = paid(twin, client)
+    dispute = twin.act("dispute", {"payment_intent": intent})
+    created = client.v1.events.list({"type": "charge.dispute.created"}).data[0]
+    twin.act("close_dispute", {"dispute_id": dispute["id"], "won": False})
+
+    twin.act("resend", {"event_id": created.id})
+
+    again = events_sent(twin, receiver)[-1]
+    assert (again.id, again.type, again.data.object["status"]) == (created.id, created.type, "needs_response")
+
+
 def test_an_event_shows_its_object_as_it_was(twin: StripeTwin, client: stripe.StripeClient) -> None:
     made = create(client)
     twin.act("pay", {"session_id": made.id, "method": "ach"})

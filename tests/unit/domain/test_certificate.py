@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from dealdesk.domain.certificate import gate, has_expired, issue
-from dealdesk.domain.deal import Deal
-from dealdesk.domain.stages import EnvelopeStatus, Stage
+from dealdesk.domain.deal import Deal, Intent
+from dealdesk.domain.stages import Effect, EnvelopeStatus, Stage
 from dealdesk.errors import CertificateInvalid
 from tests.unit.domain.deals import NOW, a_deal, a_story, decided
 
@@ -98,6 +98,14 @@ def test_an_approval_whose_contract_was_declined_or_voided_can_still_end(status:
 
     is_out = status in (EnvelopeStatus.SENT, EnvelopeStatus.COMPLETED)
     assert has_expired(moved, NOW + timedelta(days=15)) is not is_out
+
+
+def test_an_approval_whose_contract_is_still_to_be_sent_can_end_though_the_same_terms_were_signed_before() -> None:
+    deal = a_deal(Stage.SIGNED)
+    assert not has_expired(deal, NOW + timedelta(days=15))
+    to_send = Intent("envelope:d-1:r4:2", Effect.SEND_ENVELOPE, "d-1", NOW, attempts=1)
+
+    assert has_expired(replace(deal, stage=Stage.APPROVED, intents=(to_send,)), NOW + timedelta(days=15))
 
 
 def test_what_is_signed_does_not_expire() -> None:

@@ -44,6 +44,7 @@ def test_every_kind_of_event_can_be_folded() -> None:
         e.QuoteRefused("no list price"),
         e.ApprovalAnswered("d-1:1:finance", "a0B"),
         e.ApprovalExpired(NOW),
+        e.SlaBreached("touch", NOW),
         e.ApprovalReminded(1, "finance", ()),
         e.ApprovalEscalated(1, "finance", 1, None, (), "late"),
         e.EnvelopeReported("env", "k", "signature_request_declined"),

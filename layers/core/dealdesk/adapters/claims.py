@@ -131,19 +131,30 @@ def commit(
     """
     puts = [_put(table, claim, NEW | {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"})]
     puts.extend(_put(table, item, condition) for item, condition in writes)
+    claimed = transact(dynamodb, puts, subject)
+    if claimed is not None:
+        raise replay(claimed or _read(dynamodb, table, cause), cause)
+
+
+def transact(dynamodb: Any, writes: Sequence[dict[str, Any]], subject: str) -> Item | None:
+    """Carries out all of the writes or none. None when they are done; when the condition of the first one does not
+    hold, the item that stands in its place, empty where the table does not show it.
+
+    Raises `VersionMoved` when another condition does not hold, `TooLarge`, `TableBusy`.
+    """
     # One token for all attempts: if the answer to the first was lost, the second is the same transaction.
     token = str(uuid.uuid4())
     for attempt in range(ATTEMPTS):
         try:
-            dynamodb.transact_write_items(TransactItems=puts, ClientRequestToken=token)
+            dynamodb.transact_write_items(TransactItems=writes, ClientRequestToken=token)
         except ClientError as error:
-            claimed = _explain(error, subject)
-            if claimed is not None:
-                raise replay(claimed or _read(dynamodb, table, cause), cause) from error
+            stands = _explain(error, subject)
+            if stands is not None:
+                return stands
         except BotoCoreError as error:
             raise busy(error) from error
         else:
-            return
+            return None
         pause(attempt)
     raise TableBusy(f"transactions on {subject} kept colliding; try again")
 
@@ -153,7 +164,7 @@ def _put(table: str, item: Item, condition: Condition) -> dict[str, Any]:
 
 
 def _explain(error: ClientError, subject: str) -> Item | None:
-    """The claim that was there before, empty where the table does not show it; raises what else is proved.
+    """What stands where the first write should go, empty where the table does not show it; raises what else is proved.
 
     None when nothing is proved, and the transaction may be tried again.
     """

@@ -9,9 +9,8 @@ from datetime import datetime, timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dealdesk.adapters import codec
+from dealdesk.adapters import codec, reads
 from dealdesk.adapters.claims import (
-    ATTEMPTS,
     NEW,
     Condition,
     Item,
@@ -23,7 +22,6 @@ from dealdesk.adapters.claims import (
     event_item,
     key_of,
     new_item,
-    pause,
     recorded,
     replay,
     require_room,
@@ -34,7 +32,7 @@ from dealdesk.domain.deal import Deal, DealId, look_again_at, may_be_silent_for,
 from dealdesk.domain.events import Event, QuoteEvaluated
 from dealdesk.domain.fold import fold
 from dealdesk.edge import aws
-from dealdesk.errors import DealUnknown, TableBusy
+from dealdesk.errors import DealUnknown
 from dealdesk.ports import Cause, DealSummary
 
 SPREAD = 4
@@ -92,12 +90,15 @@ class DynamoDeals:
             raise DealUnknown(f"no deal {deal_id}")
         return [record for record in records if until is None or record.occurred_at <= until]
 
+    def story(self, deal_id: str, *, until: datetime | None = None) -> list[tuple[Recorded, Event]]:
+        return [(record, codec.parse_event(record.type, record.data)) for record in self.history(deal_id, until=until)]
+
     def as_of(self, deal_id: str, *, version: int | None = None, at: datetime | None = None) -> Deal:
         deal = Deal(DealId(deal_id))
-        for record in self.history(deal_id, until=at):
+        for record, event in self.story(deal_id, until=at):
             if version is not None and record.sequence > version:
                 break
-            deal = fold(deal, [codec.parse_event(record.type, record.data)], record.occurred_at)
+            deal = fold(deal, [event], record.occurred_at)
             deal = replace(deal, version=record.sequence, last_hash=record.hash)
         return deal
 
@@ -109,19 +110,8 @@ class DynamoDeals:
         keys = [key_of(_deal_key(deal_id), "DEAL")]
         if cause is not None:
             keys.append(key_of(*claim_key(cause)))
-        wanted = {self._table: {"Keys": keys, "ConsistentRead": True}}
-        found: dict[str, Item] = {}
-        for attempt in range(ATTEMPTS):
-            try:
-                answer = self._dynamodb.batch_get_item(RequestItems=wanted)
-            except (ClientError, BotoCoreError) as error:
-                raise busy(error) from error
-            found |= {item["sk"]["S"]: item for item in answer["Responses"].get(self._table, [])}
-            wanted = answer.get("UnprocessedKeys")
-            if not wanted:
-                return found.get("DEAL"), found.get("CLAIM")
-            pause(attempt)
-        raise TableBusy(f"the table kept putting off the read of deal {deal_id}; try again")
+        found = {item["sk"]["S"]: item for item in reads.together(self._dynamodb, self._table, keys, f"deal {deal_id}")}
+        return found.get("DEAL"), found.get("CLAIM")
 
     def _claim(self, after: Deal, cause: Cause, now: datetime) -> Item:
         return claim_item(cause, after.id, after.version, now)

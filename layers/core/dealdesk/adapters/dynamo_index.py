@@ -6,7 +6,7 @@ import base64
 import binascii
 import heapq
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pynamodb.exceptions import PynamoDBException
 
@@ -67,14 +67,18 @@ class DynamoDealIndex:
                 found.append((str(row.due_at), row.pk.removeprefix("DEAL#")))
         return [deal_id for _, deal_id in sorted(found)[:most]]
 
-    def waiting(self) -> tuple[int, str | None]:
-        """How many deals wait for an outside system, and when the longest waiting one is or was due."""
+    def waiting(self, now: datetime, silent_after: timedelta) -> tuple[int, int]:
+        """How many deals wait for an outside system, and for how many seconds the longest of them has."""
         number, dues = 0, []
         for shard in range(SPREAD):
             rows = [str(row.due_at) for row in self._row.by_due.query(f"DUE#{shard}", attributes_to_get=["due_at"])]
             number += len(rows)
             dues += rows[:1]
-        return number, min(dues, default=None)
+        if not dues:
+            return 0, 0
+        # A dispute is asked about less often than anything else: it is no intent that is late.
+        since = datetime.fromisoformat(min(dues)) - silent_after
+        return number, max(0, int((now - since).total_seconds()))
 
     def _shard(self, shard: int, since: str | None, before: tuple[str, str] | None) -> Iterator[DealSummary]:
         updated = self._row.updated_at

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from dealdesk.adapters.claims import Item, busy, claim_key, key_of, replay
+from dealdesk.adapters.claims import ATTEMPTS, Item, busy, claim_key, key_of, pause, replay
+from dealdesk.errors import TableBusy
 from dealdesk.ports import Cause
 
 
@@ -19,6 +20,26 @@ def row(dynamodb: Any, table: str, pk: str, sk: str) -> Item | None:
         raise busy(error) from error
     found: Item | None = answer.get("Item")
     return found
+
+
+def together(dynamodb: Any, table: str, keys: Sequence[Item], subject: str) -> list[Item]:
+    """The rows with these keys, at most a hundred, as far as there are any; what the table puts off is asked for again.
+
+    Raises `TableBusy`.
+    """
+    wanted: dict[str, Any] | None = {table: {"Keys": list(keys), "ConsistentRead": True}}
+    found: list[Item] = []
+    for attempt in range(ATTEMPTS):
+        try:
+            answer = dynamodb.batch_get_item(RequestItems=wanted)
+        except (ClientError, BotoCoreError) as error:
+            raise busy(error) from error
+        found += answer["Responses"].get(table, [])
+        wanted = answer.get("UnprocessedKeys")
+        if not wanted:
+            return found
+        pause(attempt)
+    raise TableBusy(f"the table kept putting off the read of {subject}; try again")
 
 
 def rows(dynamodb: Any, table: str, pk: str, first: str, last: str, *, newest_first: bool = False) -> Iterator[Item]:

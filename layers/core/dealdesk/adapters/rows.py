@@ -30,10 +30,12 @@ class ByDue(GlobalSecondaryIndex["Row"]):  # type: ignore[no-untyped-call]
 
 class Row(Model):
     """A snapshot (`DEAL#id`/`DEAL`), an event (`DEAL#id`/`EVENT#000017`), a claim (`CLAIM#cause`/`CLAIM`),
-    an approval round (`DEAL#id`/`ROUND`), a person (`PERSON#id`/`PERSON`), who approves (`APPROVERS`/`DIRECTORY`,
-    `VERSION#000007`, `DELEGATION#id`), a version of a policy (`POLICY#id`/`VERSION#000007`), an event of a policy
-    (`POLICY#id`/`EVENT#000009`), a policy in the list (`POLICIES`/`LINE#id`), a publication (`POLICIES`/`FROM#when`)
-    or a vendor's token. A row has only the fields of its kind.
+    an approval round (`DEAL#id`/`ROUND`), what a deal adds to the figures (`DEAL#id`/`FIGURES`), their sums
+    (`FIGURES#2026`/`11#3`, `FIGURES#2026-11`/`25#3`, `FIGURES#2026-11-25`/`14:15#3`), a person (`PERSON#id`/`PERSON`),
+    who approves (`APPROVERS`/`DIRECTORY`, `VERSION#000007`, `DELEGATION#id`), a version of a policy
+    (`POLICY#id`/`VERSION#000007`), an event of a policy (`POLICY#id`/`EVENT#000009`), a policy in the list
+    (`POLICIES`/`LINE#id`), a publication (`POLICIES`/`FROM#when`) or a vendor's token. A row has only the fields of its
+    kind.
     """
 
     class Meta:

@@ -98,14 +98,28 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class TouchClock:
+    """Somebody should have looked by `due_at`: five minutes of opening time after `starts_at`, by the calendar of this
+    name as it was then.
+    """
+
+    starts_at: datetime
+    due_at: datetime
+    calendar: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class ApprovalRequested:
-    """`carried` are grants of earlier terms that these terms are no worse than."""
+    """`carried` are grants of earlier terms that these terms are no worse than. `clock` comes with the first round of
+    a deal that needs people.
+    """
 
     TYPE: ClassVar[str] = "approval.requested"
     round: int
     fingerprint: str
     stages: tuple[StageAsked, ...]
     carried: tuple[Grant, ...] = ()
+    clock: TouchClock | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -162,6 +176,15 @@ class ApprovalEscalated:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class SlaBreached:
+    """Nobody has looked at the deal in time; `sla` says in which time: `touch`, the five minutes of its clock."""
+
+    TYPE: ClassVar[str] = "sla.breached"
+    sla: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class ApprovalExpired:
     """The approval, or the wait for it, ended before the contract went out; the quote can be submitted again."""
 
@@ -197,6 +220,7 @@ ApprovalEvent = (
     | ApprovalGranted
     | ApprovalReminded
     | ApprovalEscalated
+    | SlaBreached
     | ApprovalExpired
     | ApprovalRejected
     | DealApproved

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from dealdesk.domain import events as e
-from dealdesk.domain import submission
+from dealdesk.domain import submission, touch
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.directory import Directory
 from dealdesk.domain.entitlement import Authority, authority_of, seats
 from dealdesk.domain.fold import fold
 from dealdesk.domain.grants import limits_of, scope_of
 from dealdesk.domain.stages import EnvelopeStatus, Stage
-from dealdesk.errors import Forbidden, TermsChanged, WrongStage
+from dealdesk.errors import ApproverConflicted, ApproverNotEntitled, Forbidden, Refusal, TermsChanged, WrongStage
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def decide(deal: Deal, answer: Answer, directory: Directory, now: datetime) -> l
         waiting = ", ".join(live.open_steps) or "none"
         raise WrongStage(f"step {answer.step} of deal {deal.id} is not asked now; open steps: {waiting}")
 
-    happened = _touched(deal, answer.by, now)
+    happened = touch.touch(deal, answer.by, directory, now)
     if not answer.approve:
         return [
             *happened,
@@ -78,6 +78,25 @@ def _granted(deal: Deal, answer: Answer, authority: Authority, wanted: int, now:
         acting_for=authority.acting_for,
         seats=wanted,
     )
+
+
+def claim(deal: Deal, by: str, groups: frozenset[str], directory: Directory, now: datetime) -> list[e.Event]:
+    """Somebody who may decide an open step says that they look at it; it decides nothing and keeps nobody else away.
+
+    Raises `WrongStage` when nothing is asked now, `ApproverNotEntitled` and `ApproverConflicted`.
+    """
+    live = deal.round
+    if live is None or not live.open_steps:
+        raise WrongStage(f"deal {deal.id} is {deal.stage} and asks for no approval")
+    refusals: list[Refusal] = []
+    for step in live.open_steps:
+        try:
+            authority_of(deal, live.steps[step], by, groups, directory, now)
+        except (ApproverNotEntitled, ApproverConflicted) as refusal:
+            refusals.append(refusal)
+        else:
+            return touch.touch(deal, by, directory, now)
+    raise refusals[0]
 
 
 def recall(deal: Deal, by: str, may_recall_any: bool) -> list[e.Event]:
@@ -110,9 +129,3 @@ def _may_decide(deal: Deal, answer: Answer, directory: Directory, now: datetime)
     if step is None:
         raise WrongStage(f"deal {deal.id} has no step {answer.step}; it asks for {', '.join(asked)}")
     return step, authority_of(deal, step, answer.by, answer.groups, directory, now)
-
-
-def _touched(deal: Deal, by: str, now: datetime) -> list[e.Event]:
-    if deal.touched_at is not None or deal.submitted_at is None:
-        return []
-    return [e.DealTouched(by, int((now - deal.submitted_at).total_seconds()))]

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dealdesk.domain.collected import ENDED, collected, difference, is_taken_back, outstanding, still_differs
+from dealdesk.domain.collected import (
+    ENDED,
+    collected,
+    difference,
+    is_settled,
+    is_taken_back,
+    outstanding,
+    still_differs,
+)
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.money import Money, format_money
 from dealdesk.domain.stages import CreditStatus, DisputeStatus, InvoiceStatus, PaymentStatus, RefundStatus, Stage
@@ -17,11 +25,21 @@ def waits_for_finance(deal: Deal) -> tuple[str, ...]:
 
 def _disputes(deal: Deal) -> Iterator[str]:
     for dispute in deal.disputes:
-        amount = format_money(dispute.amount)
         if dispute.status is DisputeStatus.OPEN:
+            amount = format_money(dispute.amount)
             yield f"{amount} of payment {dispute.payment_id} is disputed: answer at the provider"
-        if dispute.status is DisputeStatus.LOST:
-            yield f"the dispute over {amount} is lost: collect it anew or write a credit memo"
+    yield from _losses(deal)
+
+
+def _losses(deal: Deal) -> Iterator[str]:
+    """As long as something is missing: not once it is collected anew, credited, or accepted."""
+    lost = [dispute for dispute in deal.disputes if dispute.status is DisputeStatus.LOST]
+    missing = outstanding(deal) if lost else None
+    for dispute in lost:
+        if missing and missing.amount_minor:
+            # What the provider has refunded to the payer is no part of the dispute any more.
+            over = format_money(dispute.amount if dispute.amount.amount_minor else missing)
+            yield f"the dispute over {over} is lost: collect it anew or write a credit memo"
 
 
 def _rest(deal: Deal) -> Iterator[str]:
@@ -35,7 +53,7 @@ def _invoices(deal: Deal) -> Iterator[str]:
     for invoice in deal.invoices:
         draft, differs = invoice.draft, difference(deal, invoice)
         stops = still_differs(deal, invoice) or (
-            invoice.status is InvoiceStatus.DRAFT and differs != invoice.accepted_minor
+            invoice.status is InvoiceStatus.DRAFT and not is_settled(deal, invoice)
         )
         if stops:
             by = format_money(Money(differs, draft.currency))

@@ -69,3 +69,7 @@ class BusinessCalendar:
 def weekdays(zone: str, opens: time, closes: time, holidays: frozenset[date] = frozenset()) -> BusinessCalendar:
     """Monday to Friday with one window a day, closed on `holidays`."""
     return BusinessCalendar(zone, dict.fromkeys(range(5), ((opens, closes),)), dict.fromkeys(holidays, ()))
+
+
+OFFICE_HOURS = weekdays("UTC", time(9), time(17))
+"""The calendar of people of whom the directory says nothing."""

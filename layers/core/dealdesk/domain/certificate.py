@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.events import Certificate
 from dealdesk.domain.fingerprint import fingerprint
-from dealdesk.domain.stages import EnvelopeStatus
+from dealdesk.domain.stages import Effect, EnvelopeStatus
 from dealdesk.errors import CertificateInvalid
 
 SHORTEST_DAYS = 1
@@ -42,11 +42,13 @@ def valid_for(deal: Deal) -> timedelta:
 def has_expired(deal: Deal, now: datetime) -> bool:
     """Whether the approval ended before the contract of its terms went out, as far as the desk knows.
 
-    A contract of the same terms that was declined or voided is no longer out.
+    A contract of the same terms that was declined or voided is no longer out; one that is still to be sent is not that
+    of an earlier revision, whose terms the quote has come back to.
     """
     contract = deal.envelope
+    to_send = any(intent.effect is Effect.SEND_ENVELOPE for intent in deal.intents)
     sent = contract is not None and contract.status in OUT and contract.fingerprint == deal.fingerprint
-    return deal.certificate is not None and not sent and now > deal.certificate.expires_at
+    return deal.certificate is not None and (to_send or not sent) and now > deal.certificate.expires_at
 
 
 def gate(deal: Deal, effect: str, now: datetime, *, signed: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from dealdesk.domain.deal import Deal, Invoice
+from dealdesk.domain.deal import Deal, Invoice, Refund
 from dealdesk.domain.money import Money
 from dealdesk.domain.stages import CreditStatus, DisputeStatus, InvoiceStatus, RefundStatus, Stage
 
@@ -71,12 +71,13 @@ def outstanding(deal: Deal) -> Money:
     """What the customer still owes: of the newest invoice, less what memos took back and what finance accepted.
 
     Before there is an invoice, of the quote, which the deal must have. What was given back once the deal was paid is
-    not asked for again, unless a new invoice asks for it.
+    not asked for again, unless a new invoice asks for it, or nobody here has decided it: PayPal's payer of a lost
+    dispute is paid by a refund.
     """
     assert deal.quote is not None
     live = [invoice for invoice in deal.invoices if invoice.status not in ENDED]
     given_back = deal.stage in PAID_ONCE and not _is_billed_anew(live)
-    counted = replace(deal, refunds=()) if given_back else deal
+    counted = replace(deal, refunds=_of_disputes(deal)) if given_back else deal
     due = _asked_by(counted, live[-1]) if live else deal.quote.net_total.amount_minor
     return Money(max(0, due - _minor(collected(counted))), deal.quote.currency)
 
@@ -92,7 +93,13 @@ def difference(deal: Deal, invoice: Invoice) -> int:
 
 def still_differs(deal: Deal, invoice: Invoice) -> bool:
     """Whether the posted total is not what was collected, and finance has not accepted by how much."""
-    return invoice.differs and difference(deal, invoice) != invoice.accepted_minor
+    return invoice.differs and not is_settled(deal, invoice)
+
+
+def is_settled(deal: Deal, invoice: Invoice, tolerance_minor: int = 0) -> bool:
+    """Whether its total is what was collected, or differs by what finance has accepted."""
+    differs = difference(deal, invoice)
+    return min(abs(differs), abs(differs - invoice.accepted_minor)) <= tolerance_minor
 
 
 def settlement(deal: Deal, invoice: Invoice) -> str:
@@ -115,6 +122,12 @@ def replaced_by(deal: Deal, invoice: Invoice) -> str | None:
     return next((draft.invoice_id for draft in live if draft.replaces == invoice.draft.invoice_id), None)
 
 
+def _of_disputes(deal: Deal) -> tuple[Refund, ...]:
+    """Refunds that nobody here asked for, of money about which a dispute was lost."""
+    lost = {dispute.reference for dispute in deal.disputes if dispute.status is DisputeStatus.LOST}
+    return tuple(refund for refund in deal.refunds if not refund.requested_by and refund.reference in lost)
+
+
 def _is_billed_anew(live: Sequence[Invoice]) -> bool:
     """Whether an invoice that replaces another still has to be settled."""
     newest = live[-1] if live else None
@@ -126,7 +139,7 @@ def _asked_by(deal: Deal, invoice: Invoice) -> int:
     due = _billed(deal, invoice) - invoice.accepted_minor
     if invoice.posted_minor is None or invoice.differs:
         return due
-    return min(due, _minor(collected(replace(deal, disputes=()))))
+    return min(due, _minor(collected(replace(deal, disputes=(), refunds=()))))
 
 
 def _billed(deal: Deal, invoice: Invoice) -> int:

@@ -7,7 +7,16 @@ from datetime import datetime, timedelta
 from typing import NewType
 
 from dealdesk.domain.decision import Decision
-from dealdesk.domain.events import Certificate, CreditMemo, CrmRecord, Grant, InvoiceDraft, StageAsked, StepAsked
+from dealdesk.domain.events import (
+    Certificate,
+    CreditMemo,
+    CrmRecord,
+    Grant,
+    InvoiceDraft,
+    StageAsked,
+    StepAsked,
+    TouchClock,
+)
 from dealdesk.domain.money import Money
 from dealdesk.domain.quote import Quote
 from dealdesk.domain.stages import (
@@ -232,7 +241,8 @@ class Deal:
     """`version` is the sequence number of the last event, and `last_hash` the end of the chain.
 
     `unread` is a submission that has not been read back from the CRM, `received_at` when the newest was recorded;
-    `problem` is why one was refused.
+    `problem` is why one was refused. `clock` runs from when the deal first needed people until somebody touches it;
+    `breached` when that was too late.
     """
 
     id: DealId
@@ -245,6 +255,8 @@ class Deal:
     submitted_at: datetime | None = None
     updated_at: datetime | None = None
     touched_at: datetime | None = None
+    clock: TouchClock | None = None
+    breached: bool = False
     revision: int = 0
     quote: Quote | None = None
     decision: Decision | None = None
@@ -280,12 +292,17 @@ class Deal:
         """Whether the payer's bank has money that is still argued about: nobody is asked to pay meanwhile."""
         return any(dispute.status is DisputeStatus.OPEN for dispute in self.disputes)
 
+    def wants(self, intent: Intent) -> bool:
+        """Whether it is to be carried out now: it has not failed, and asks nobody to pay while money is disputed."""
+        return not intent.failed and not (intent.effect is Effect.CREATE_PAYMENT and self.is_disputed)
+
     def intent(self, key: str) -> Intent | None:
         return next((intent for intent in self.intents if intent.key == key), None)
 
 
 def look_again_at(deal: Deal) -> datetime | None:
-    """When a round that waits for people first needs a look: a reminder falls due, at the earliest, or the round ends.
+    """When a round that waits for people first needs a look: its touch is late, a reminder falls due, at the earliest,
+    or the round ends.
 
     By the clock on the wall: business time runs no faster. None when nobody is asked.
     """
@@ -294,12 +311,17 @@ def look_again_at(deal: Deal) -> datetime | None:
         return None
     steps = live.steps
     halves = [live.opened_at(step) + timedelta(hours=steps[step].sla_hours) / 2 for step in live.open_steps]
-    return min([live.asked_at + timedelta(days=deal.decision.valid_days), *halves])
+    touch = [deal.clock.due_at] if deal.clock and not deal.touched_at and not deal.breached else []
+    return min([live.asked_at + timedelta(days=deal.decision.valid_days), *halves, *touch])
 
 
 def waits_for(deal: Deal) -> str | None:
-    """The reaction that can move a silent deal on, or None when it waits for a person or for nothing."""
-    return _moved_by(deal) or ("request_payment" if deal.is_disputed else None)
+    """The reaction that can move a silent deal on, or None when it waits for a person or for nothing.
+
+    One that waits for several has them asked in turn: every asking is a change, which moves the version.
+    """
+    reactions = list(dict.fromkeys([*_moved_by(deal), *(["request_payment"] if deal.is_disputed else [])]))
+    return reactions[deal.version % len(reactions)] if reactions else None
 
 
 def may_be_silent_for(deal: Deal) -> timedelta:
@@ -307,21 +329,19 @@ def may_be_silent_for(deal: Deal) -> timedelta:
     return timedelta(0) if _moved_by(deal) else DISPUTES_ASKED_EVERY
 
 
-def _moved_by(deal: Deal) -> str | None:
+def _moved_by(deal: Deal) -> list[str]:
+    """What is asked about soon; an open dispute alone can wait for a day."""
     for intent in deal.intents:
-        if not intent.failed:
-            return REACTION_OF[intent.effect]
+        if deal.wants(intent):
+            return [REACTION_OF[intent.effect]]
     if deal.stage is Stage.OUT_FOR_SIGNATURE:
-        return "request_signature"
+        return ["request_signature"]
     unpaid = deal.payment and deal.payment.status is PaymentStatus.PENDING and deal.payment.session_id
-    if unpaid and not deal.is_disputed:
-        return "request_payment"
     draft = deal.invoice is not None and deal.invoice.status is InvoiceStatus.DRAFT
     asks_crm = deal.unread or deal.stage is Stage.PENDING_APPROVAL or draft
-    if deal.crm and asks_crm:
-        return "read_crm"
     on_its_way = any(refund.status is RefundStatus.SUBMITTED and refund.requested_by for refund in deal.refunds)
-    return "request_payment" if on_its_way else None
+    of_payment = ["request_payment"] if (unpaid and not deal.is_disputed) or on_its_way else []
+    return [*of_payment, *(["read_crm"] if deal.crm and asks_crm else [])]
 
 
 REACTION_OF = {

@@ -9,16 +9,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, time
 
 from dealdesk.domain import events as e
-from dealdesk.domain.calendar import weekdays
+from dealdesk.domain.calendar import OFFICE_HOURS
 from dealdesk.domain.certificate import valid_for
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.directory import Directory
 from dealdesk.domain.entitlement import asked_rungs, can_be_answered, conflicted, ladder, who_can
 from dealdesk.domain.stages import Stage
+from dealdesk.domain.touch import breach
 from dealdesk.errors import ApproverConflicted, WrongStage
-
-OFFICE_HOURS = weekdays("UTC", time(9), time(17))
-"""The calendar of people of whom the directory says nothing."""
 
 HOUR = 3600
 TOOK_TOO_LONG = "nobody answered in time"
@@ -26,14 +24,14 @@ NOBODY_LEFT = "nobody who may decide this step is there"
 
 
 def chase(deal: Deal, directory: Directory, now: datetime) -> list[e.Event]:
-    """What time has made necessary: an expiry, or reminders and escalations of the steps that are open."""
+    """What time has made necessary: a breach, an expiry, or reminders and escalations of the steps that are open."""
     live = deal.round
     if live is None or live.closed or deal.stage is not Stage.PENDING_APPROVAL:
         return []
+    happened: list[e.Event] = breach(deal, now)
     ends = ends_at(deal)
     if ends is not None and now >= ends:
-        return [e.ApprovalExpired(ends)]
-    happened: list[e.Event] = []
+        return [*happened, e.ApprovalExpired(ends)]
     for step_id in live.open_steps:
         happened += _chase_step(deal, live.steps[step_id], directory, now)
     return happened

@@ -23,8 +23,10 @@ from dealdesk.domain.approval_events import (
     Grant,
     Limit,
     Scope,
+    SlaBreached,
     StageAsked,
     StepAsked,
+    TouchClock,
 )
 from dealdesk.domain.intent_events import (
     EffectFailed,
@@ -184,8 +186,10 @@ __all__ = [
     "Scope",
     "SignatureEvent",
     "SigningViewRequested",
+    "SlaBreached",
     "StageAsked",
     "StepAsked",
+    "TouchClock",
     "VendorAsked",
 ]
 

@@ -65,7 +65,10 @@ def about_approval(deal: Deal, event: e.ApprovalEvent, at: datetime) -> Deal:
     match event:
         case e.ApprovalRequested():
             asked = Round(event.round, event.fingerprint, event.stages, asked_at=at, grants=event.carried)
-            return replace(deal, stage=Stage.PENDING_APPROVAL, round=asked)
+            late = deal.breached and event.clock is None
+            return replace(
+                deal, stage=Stage.PENDING_APPROVAL, round=asked, clock=event.clock or deal.clock, breached=late
+            )
         case e.ApprovalGranted() if deal.round:
             return replace(deal, round=replace(deal.round, grants=(*deal.round.grants, _grant(event, at))))
         case e.ApprovalRejected() if deal.round:
@@ -77,6 +80,8 @@ def about_approval(deal: Deal, event: e.ApprovalEvent, at: datetime) -> Deal:
             named = () if event.group else event.people  # of a group, the directory says who is in it
             escalations = (*deal.round.escalations, Escalation(event.step, event.rung, named))
             return replace(deal, round=replace(deal.round, escalations=escalations))
+        case e.SlaBreached():
+            return replace(deal, breached=True)
         case e.ApprovalExpired():
             closed = replace(deal.round, closed=True) if deal.round else None
             return replace(deal, stage=Stage.EXPIRED, round=closed, certificate=None, intents=unsent(deal))

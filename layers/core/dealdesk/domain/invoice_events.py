@@ -101,6 +101,7 @@ class InvoicePosted:
     ledger_id: str
     total_minor: int
     due_on: date
+    ledger: str = ""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from dealdesk.domain import events as e
 from dealdesk.domain.certificate import gate
-from dealdesk.domain.collected import ENDED, collected, difference, still_differs
+from dealdesk.domain.collected import ENDED, collected, difference, is_settled, still_differs
 from dealdesk.domain.deal import Deal, Invoice
 from dealdesk.domain.directory import Directory
 from dealdesk.domain.entitlement import authority_of, decides_on_request
@@ -40,6 +40,11 @@ def follow_money(deal: Deal, now: datetime) -> list[e.Event]:
     invoice = deal.invoice
     short = deal.stage is Stage.INVOICED and invoice is not None and invoice.differs
     return [closed(deal, now)] if short and invoice and not still_differs(deal, invoice) else []
+
+
+def follow_correction(before: Deal, after: Deal, now: datetime) -> list[e.Event]:
+    """As `follow_money`, for money that a bank gave again or that bounced back; a rejected draft stays rejected."""
+    return [] if before.stage is after.stage is Stage.PAID else follow_money(after, now)
 
 
 def draft(deal: Deal, now: datetime, ledger: str | None = None, by: str = DESK) -> list[e.Event]:
@@ -120,13 +125,16 @@ def posted(
     invoice = next((i for i in deal.invoices if f"invoice:{i.draft.invoice_id}" == key), None)
     if invoice is None or invoice.status is InvoiceStatus.POSTED:
         return []
-    happened: list[e.Event] = [e.InvoicePosted(key, invoice.draft.invoice_id, number, ledger_id, total_minor, due_on)]
+    draft = invoice.draft
+    happened: list[e.Event] = [
+        e.InvoicePosted(key, draft.invoice_id, number, ledger_id, total_minor, due_on, draft.ledger)
+    ]
     if collected(deal) is None:
         return happened
     after = find(fold(deal, happened, now), invoice.draft.invoice_id)
-    differs = difference(deal, after)
-    if abs(differs - invoice.accepted_minor) <= tolerance_minor:
+    if is_settled(deal, after, tolerance_minor):
         return happened if deal.stage is Stage.CLOSED else [*happened, closed(deal, now)]
+    differs = difference(deal, after)
     has = total_minor - differs
     return [*happened, e.InvoiceDiffers(after.draft.invoice_id, total_minor, has, after.draft.currency, differs)]
 
@@ -139,8 +147,8 @@ def find(deal: Deal, invoice_id: str) -> Invoice:
 
 
 def _require_collected(deal: Deal, invoice: Invoice) -> None:
-    differs = difference(deal, invoice)
-    if differs != invoice.accepted_minor:
+    if not is_settled(deal, invoice):
+        differs = difference(deal, invoice)
         total = Money(invoice.total_minor, invoice.draft.currency)
         has = format_money(Money(total.amount_minor - differs, total.currency))
         raise Conflict(

@@ -54,11 +54,14 @@ class QuoteRefused:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class DealTouched:
-    """The first act of a person other than those who asked; `wait_seconds` is calendar time since submission."""
+    """The first act of a person other than those who asked; `wait_seconds` is calendar time since submission,
+    `business_seconds` opening time since the deal's clock was started, None for a deal without one.
+    """
 
     TYPE: ClassVar[str] = "deal.touched"
     by: str
     wait_seconds: int
+    business_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

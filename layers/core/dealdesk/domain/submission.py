@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from dealdesk.domain import certificate, signature
+from dealdesk.domain import certificate, signature, touch
 from dealdesk.domain import events as e
 from dealdesk.domain.approval_steps import Step
 from dealdesk.domain.deal import Deal
@@ -116,7 +116,8 @@ def _judged(
     after = fold(deal, happened, now)
     if decision.outcome is Outcome.NEEDS_APPROVAL:
         carried = _carried(deal, after, policy, fx, directory, now)
-        happened.append(_ask(after, policy, carried, directory, now))
+        clock = touch.start(deal, directory, now)
+        happened.append(_ask(after, policy, carried, clock, directory, now))
         happened += settle(fold(after, happened[-1:], now), now)
     elif decision.outcome is Outcome.AUTO_APPROVE:
         happened += approve(after, now)
@@ -196,7 +197,12 @@ def _carried(
 
 
 def _ask(
-    deal: Deal, policy: Policy, carried: tuple[e.Grant, ...], directory: Directory, now: datetime
+    deal: Deal,
+    policy: Policy,
+    carried: tuple[e.Grant, ...],
+    clock: e.TouchClock | None,
+    directory: Directory,
+    now: datetime,
 ) -> e.ApprovalRequested:
     assert deal.decision is not None
     stages = tuple(
@@ -204,7 +210,7 @@ def _ask(
         for stage in deal.decision.route
     )
     number = deal.round.number + 1 if deal.round else 1
-    return e.ApprovalRequested(number, deal.decision.fingerprint, stages, carried)
+    return e.ApprovalRequested(number, deal.decision.fingerprint, stages, carried, clock)
 
 
 def _step(deal: Deal, step: Step, directory: Directory, now: datetime) -> e.StepAsked:

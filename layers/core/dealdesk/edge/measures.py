@@ -18,6 +18,8 @@ def measure(event: BusEvent) -> None:
                 count("GuardrailViolations", rule=rule)
         case "deal.touched":
             count("TouchSeconds", data["wait_seconds"], MetricUnit.Seconds, clock="calendar")
+            if data.get("business_seconds") is not None:
+                count("TouchSeconds", data["business_seconds"], MetricUnit.Seconds, clock="business")
         case "approval.granted":
             count("ApprovalWaitSeconds", data["wait_seconds"], MetricUnit.Seconds, step=data["step"])
         case "payment.unmatched" if data["duplicate"]:
@@ -27,6 +29,6 @@ def measure(event: BusEvent) -> None:
         case "payment.failed":
             count("PaymentsFailed", code=data["code"])
         case "invoice.posted":
-            count("InvoicesPosted", ledger="quickbooks")
+            count("InvoicesPosted", ledger=data.get("ledger") or "unknown")
         case "deal.closed":
             count("QuoteToCashHours", float(data["quote_to_cash_hours"]), MetricUnit.NoUnit, variant="submitted")

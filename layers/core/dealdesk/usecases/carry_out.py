@@ -38,13 +38,13 @@ class Work(Generic[Answer]):
 def carry_out(
     deals: Deals, deal_id: str, works: Mapping[Effect, Work[object]], clock: Callable[[], datetime]
 ) -> list[str]:
-    """Carries out every open intent of the deal that `works` knows; returns their keys.
+    """Carries out every intent that the deal wants now and `works` knows; returns their keys.
 
     Raises `LeaseHeld` while another worker is at it, `VendorUnavailable` when the answer is in doubt,
     and what the gate raises.
     """
     deal = deals.load(deal_id)
-    wanted = [i for i in deal.intents if i.effect in works and not i.failed]
+    wanted = [i for i in deal.intents if i.effect in works and deal.wants(i)]
     for intent in wanted:
         _carry_out_one(deals, deal_id, intent.key, works[intent.effect], clock)
     return [intent.key for intent in wanted]
@@ -56,9 +56,7 @@ def _carry_out_one(deals: Deals, deal_id: str, key: str, work: Work[object], clo
         return
     deal, intent = taken
     try:
-        answer = work.look_up(deal, intent) if intent.attempts > 1 else None
-        if answer is None:
-            answer = work.call(deal, intent, clock())
+        answer = _answered(work, deal, intent, clock)
     except VendorUnavailable as doubt:
         now, wait = clock(), doubt.retry_after_seconds
         happened = [IntentInterrupted(key, str(doubt), now + timedelta(seconds=wait) if wait else None)]
@@ -74,11 +72,29 @@ def _carry_out_one(deals: Deals, deal_id: str, key: str, work: Work[object], clo
     _record(deals, deal_id, _opening(intent), lambda d: work.record(d, intent, answer, now), work.actor, now)
 
 
+def _answered(work: Work[Answer], deal: Deal, intent: Intent, clock: Callable[[], datetime]) -> Answer:
+    """What the vendor has made of the intent, now or in an attempt before.
+
+    Who was here before may still be at work: what the vendor then refuses may be the repetition of what has landed
+    since we looked, so that a refusal is believed only when a second look finds nothing either.
+    """
+    if intent.attempts == 1:
+        return work.call(deal, intent, clock())
+    try:
+        answer = work.look_up(deal, intent)
+        return work.call(deal, intent, clock()) if answer is None else answer
+    except VendorRefused:
+        answer = work.look_up(deal, intent)
+        if answer is None:
+            raise
+        return answer
+
+
 def _take_lease(deals: Deals, deal_id: str, key: str, work: Work[object], now: datetime) -> tuple[Deal, Intent] | None:
     """The deal and the leased intent, or None when the intent is no longer wanted."""
     deal = deals.load(deal_id)
     intent = deal.intent(key)
-    if intent is None or intent.failed:
+    if intent is None or not deal.wants(intent):
         return None
     if intent.lease_until and now < intent.lease_until:
         raise LeaseHeld(f"another worker carries out {key} until {intent.lease_until.isoformat()}")

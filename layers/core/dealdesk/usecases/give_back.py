@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from dealdesk.domain import payments, refunds
@@ -11,10 +12,11 @@ from dealdesk.domain.events import EffectFailed, Event, VendorAsked
 from dealdesk.domain.fold import fold
 from dealdesk.domain.stages import DisputeStatus, RefundStatus
 from dealdesk.errors import Conflict, VendorRefused
-from dealdesk.ports import Cause, Correction, Deals, Payments, RefundState
+from dealdesk.ports import Cause, Correction, Deals, Payments, PaymentState, RefundState
 from dealdesk.usecases.carry_out import Work
 from dealdesk.usecases.change import change
 from dealdesk.usecases.record_correction import corrected
+from dealdesk.usecases.record_payment import events_of
 
 PaymentsOf = Callable[[str], Payments]
 """The provider of this name. Raises `VendorRefused` for one that is not set up."""
@@ -27,26 +29,38 @@ def give_back(providers: PaymentsOf) -> Work[RefundState]:
         gate=lambda *_: None,
         look_up=lambda deal, intent: _look_up(providers, deal, refunds.find(deal, intent.subject)),
         call=lambda deal, intent, _: _call(providers, deal, refunds.find(deal, intent.subject)),
-        record=lambda deal, intent, state, _: _told(deal, refunds.find(deal, intent.subject), state),
+        record=lambda deal, intent, state, now: corrected(
+            deal, _word_on(refunds.find(deal, intent.subject), state), now
+        ),
         refused=_refused,
     )
 
 
-def ask_about_money_back(deals: Deals, providers: PaymentsOf, known: Deal, *, cause: Cause, now: datetime) -> Deal:
+def ask_about_money_back(
+    deals: Deals,
+    providers: PaymentsOf,
+    known: Deal,
+    *,
+    link: PaymentState | None,
+    cause: Cause,
+    now: datetime,
+) -> Deal:
     """The vendor's word on refunds that have not arrived and on open disputes; `VendorAsked` when nothing moved.
 
-    Money that is disputed is asked about as a whole: a refund by hand may have settled the dispute.
+    Money that is disputed is asked about as a whole: a refund by hand may have settled the dispute. `link` is its word
+    on a link that was out before: what that brings is recorded all the same.
     """
     waiting = [r for r in known.refunds if r.status is RefundStatus.SUBMITTED and r.requested_by]
-    states = [(refund, _look_up(providers, known, refund)) for refund in waiting]
+    looked_up = [(refund, _look_up(providers, known, refund)) for refund in waiting]
     disputed = {d.payment_id for d in known.disputes if d.status is DisputeStatus.OPEN}
     back = [said for payment_id in sorted(disputed) for said in money_back(providers, known, payment_id)]
-    if not (states or disputed):
+    if not (looked_up or disputed):
         return known
+    said = [_word_on(refund, state) for refund, state in looked_up if state] + back
 
     def decide(deal: Deal) -> list[Event]:
-        moved = [event for refund, state in states if state for event in _told(deal, refund, state)]
-        moved += all_corrected(deal, back, now)
+        arrived = events_of(deal, link, now) if link else []
+        moved = arrived + all_corrected(fold(deal, arrived, now), said, now)
         return moved or [VendorAsked("dispute", "open") if disputed else VendorAsked("refund", "pending")]
 
     return change(deals, known.id, decide, cause=cause, actor="system:chase_stalled", now=now)
@@ -64,7 +78,7 @@ def all_corrected(deal: Deal, said: Sequence[Correction], now: datetime) -> list
     """The entries that several words of the vendor make, each after those before it."""
     happened: list[Event] = []
     for one in said:
-        told = corrected(deal, one)
+        told = corrected(deal, one, now)
         happened += told
         deal = fold(deal, told, now)
     return happened
@@ -87,8 +101,8 @@ def _of(providers: PaymentsOf, deal: Deal, refund: Refund) -> Payments:
     return providers(payments.find(deal, refund.payment_id).provider)
 
 
-def _told(deal: Deal, refund: Refund, state: RefundState) -> list[Event]:
-    return refunds.told(deal, refund.reference, refund.key, state.refund_id, state.outcome, state.amount, state.reason)
+def _word_on(refund: Refund, state: RefundState) -> Correction:
+    return Correction(refund.reference, refund=replace(state, key=refund.key))
 
 
 def _refused(deal: Deal, intent: Intent, reason: str) -> list[Event]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from dealdesk.domain import refunds
+from dealdesk.domain import invoices, refunds
 from dealdesk.domain.deal import Deal
 from dealdesk.domain.events import Event
+from dealdesk.domain.fold import fold
 from dealdesk.domain.stages import DisputeStatus
 from dealdesk.errors import DealUnknown
 from dealdesk.ports import Cause, Correction, Deals, References
@@ -23,10 +24,18 @@ def record_correction(
     deal_id = said.deal_id or references.deal_of(vendor, said.reference)
     if deal_id is None:
         raise DealUnknown(f"no deal has recorded the money {said.reference} of {vendor} yet")
-    return change(deals, deal_id, lambda deal: corrected(deal, said), cause=cause, actor=f"vendor:{vendor}", now=now)
+    return change(
+        deals, deal_id, lambda deal: corrected(deal, said, now), cause=cause, actor=f"vendor:{vendor}", now=now
+    )
 
 
-def corrected(deal: Deal, said: Correction) -> list[Event]:
+def corrected(deal: Deal, said: Correction, now: datetime) -> list[Event]:
+    """The entries, and what they make possible: money that is there again may be all that the deal waited for."""
+    happened = _entries(deal, said)
+    return happened + invoices.follow_correction(deal, fold(deal, happened, now), now) if happened else []
+
+
+def _entries(deal: Deal, said: Correction) -> list[Event]:
     happened: list[Event] = []
     if said.refunded:
         refunds.require_told(deal, said.reference, said.refunded)

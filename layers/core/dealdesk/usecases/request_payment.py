@@ -36,10 +36,10 @@ def ask_about_payment(deals: Deals, providers: PaymentsOf, deal_id: str, *, caus
     """The vendor's word on a payment that has been silent; `VendorAsked` when nothing moved."""
     known = deals.load(deal_id, cause)
     payment = known.payment
-    pending = payment is not None and payment.status is PaymentStatus.PENDING
-    if payment is None or not payment.session_id or not pending or known.is_disputed:
-        return ask_about_money_back(deals, providers, known, cause=cause, now=now)
-    state = providers(payment.provider).state(payment.session_id)
+    out = payment if payment and payment.session_id and payment.status is PaymentStatus.PENDING else None
+    state = providers(out.provider).state(out.session_id or "") if out else None
+    if state is None or known.is_disputed:
+        return ask_about_money_back(deals, providers, known, link=state, cause=cause, now=now)
     return change(
         deals,
         deal_id,
