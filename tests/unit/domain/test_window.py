@@ -67,6 +67,9 @@ def test_the_days_cover_the_window_without_a_gap() -> None:
         (None, None, "../../etc/passwd", "timezone", "no time zone"),
         (None, None, "", "timezone", "no time zone"),
         ("9999-12-31", "9999-12-31", "UTC", "to", "a date like"),
+        (None, "9999-12-20", "UTC", "to", "between 2000 and 2099"),
+        (None, "0001-01-01", "America/New_York", "to", "between 2000 and 2099"),
+        ("1999-12-31", "2000-01-02", "UTC", "from", "between 2000 and 2099"),
     ],
 )
 def test_anything_else_is_refused_with_what_would_be_right(
